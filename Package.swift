@@ -1,0 +1,134 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The strict settings of every Swift target: Swift 6 language mode, the upcoming features that
+/// will be defaults, strict memory safety, and warnings as errors.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// Swift modules and what each may import; `Tests/LayeringTests` holds the sources to this table.
+let modules: [(name: String, imports: [String])] = [
+    ("Shared", []),
+    ("Platform", ["CPlatform"]),
+    ("Postgres", ["CPostgres", "Platform"]),
+    ("SQLite", ["CSQLite", "Platform"]),
+    ("Btrfs", ["CBtrfs", "CPlatform", "Platform"]),
+    ("HTTP", ["CMicrohttpd", "CCurl", "COpenSSL", "Platform"]),
+    ("ObjectStore", ["CPlatform", "COpenSSL", "HTTP", "Platform"]),
+    ("Repository", ["COpenSSL", "CZstd", "CPlatform", "ObjectStore", "Platform"]),
+    (
+        "Hub",
+        [
+            "Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository", "COpenSSL",
+            "CToml",
+        ]
+    ),
+    (
+        "HostAgent",
+        [
+            "Shared", "Platform", "SQLite", "Btrfs", "HTTP", "ObjectStore", "Repository",
+            "CPlatform", "CToml",
+        ]
+    ),
+    ("CLI", ["Shared", "HTTP", "Platform"]),
+]
+
+/// Modules with a test target named `<module>Tests`, and what the tests need beyond the module.
+let tests: [(module: String, imports: [String])] = [
+    ("Shared", []),
+    ("Platform", []),
+    ("Postgres", ["Platform"]),
+    ("SQLite", ["Platform"]),
+    ("Btrfs", ["Platform"]),
+    ("HTTP", ["Platform"]),
+    ("ObjectStore", ["Platform", "HTTP"]),
+    ("Repository", ["Platform", "ObjectStore"]),
+    ("Hub", ["Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository"]),
+    (
+        "HostAgent",
+        ["Shared", "Platform", "SQLite", "Btrfs", "HTTP", "ObjectStore", "Repository"]
+    ),
+    ("CLI", ["Shared", "HTTP", "Platform"]),
+]
+
+let libraries: [(name: String, pkgConfig: String?, packages: [String])] = [
+    ("CPostgres", "libpq", ["libpq-dev"]),
+    ("CSQLite", "sqlite3", ["libsqlite3-dev"]),
+    ("CBtrfs", "libbtrfsutil", ["libbtrfsutil-dev", "libbtrfs-dev"]),
+    ("CMicrohttpd", "libmicrohttpd", ["libmicrohttpd-dev", "libgnutls28-dev"]),
+    ("CCurl", "libcurl", ["libcurl4-openssl-dev"]),
+    ("COpenSSL", "libcrypto", ["libssl-dev"]),
+    ("CZstd", "libzstd", ["libzstd-dev"]),
+]
+
+let executables: [(name: String, module: String)] = [
+    ("berth-hub", "Hub"), ("berth-agent", "HostAgent"), ("berth", "CLI"),
+]
+
+/// `BERTH_ONLY=Repository,HTTP` narrows the package to those modules, what they import and their
+/// tests, for quick work on one of them.
+func isWanted(_ module: String) -> Bool {
+    guard let only = Context.environment["BERTH_ONLY"], !only.isEmpty else { return true }
+    var wanted = Set(only.split(separator: ",").map(String.init))
+    var grows = true
+    while grows {
+        let more = modules.filter { wanted.contains($0.name) }.flatMap(\.imports)
+        grows = !wanted.isSuperset(of: more)
+        wanted.formUnion(more)
+    }
+    return wanted.contains(module)
+}
+
+func isTested(_ module: String) -> Bool {
+    guard let only = Context.environment["BERTH_ONLY"], !only.isEmpty else { return true }
+    return only.split(separator: ",").contains { $0 == module }
+}
+
+var targets: [Target] = libraries.filter { isWanted($0.name) }.map { library in
+    .systemLibrary(
+        name: library.name, path: "Sources/C/\(library.name)", pkgConfig: library.pkgConfig,
+        providers: [.apt(library.packages)])
+}
+if isWanted("CPlatform") {
+    targets.append(.target(name: "CPlatform", path: "Sources/C/CPlatform"))
+}
+if isWanted("CToml") {
+    targets.append(.target(name: "CToml", path: "Sources/C/CToml"))
+}
+targets += modules.filter { isWanted($0.name) }.map { module in
+    .target(
+        name: module.name, dependencies: module.imports.map { .byName(name: $0) },
+        swiftSettings: strict)
+}
+targets += executables.filter { isTested($0.module) }.map { executable in
+    .executableTarget(
+        name: executable.name,
+        dependencies: [.byName(name: executable.module), "Platform"],
+        path: "Sources/Executables/\(executable.name)", swiftSettings: strict)
+}
+targets += tests.filter { isTested($0.module) }.map { test in
+    .testTarget(
+        name: "\(test.module)Tests",
+        dependencies: [.byName(name: test.module)] + test.imports.map { .byName(name: $0) },
+        swiftSettings: strict)
+}
+if isTested("Layering") {
+    targets.append(.testTarget(name: "LayeringTests", swiftSettings: strict))
+}
+
+let package = Package(
+    name: "Berth",
+    products: executables.filter { isTested($0.module) }.map {
+        .executable(name: $0.name, targets: [$0.name])
+    },
+    targets: targets,
+    cxxLanguageStandard: .cxx17
+)

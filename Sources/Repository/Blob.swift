@@ -1,0 +1,50 @@
+/// The two kinds of blobs; packs hold blobs of one kind only (format v2).
+public enum BlobKind: String, Sendable, Hashable, CaseIterable {
+    /// A chunk of a file.
+    case data
+    /// A directory, as JSON.
+    case tree
+}
+
+/// A blob after hashing, compression and sealing, on its way into a pack.
+public struct PreparedBlob: Sendable {
+    /// SHA-256 of the plaintext.
+    public let id: BlobID
+    /// What it is.
+    public let kind: BlobKind
+    /// The sealed bytes, or nil when the sink has the blob already, so that nothing is to be stored.
+    public let sealed: [UInt8]?
+    /// Length of the plaintext in bytes.
+    public let plaintextBytes: Int
+    /// Whether `sealed` holds a zstd frame rather than the plaintext itself.
+    public let isCompressed: Bool
+
+    public init(
+        id: BlobID, kind: BlobKind, sealed: [UInt8]?, plaintextBytes: Int, isCompressed: Bool
+    ) {
+        self.id = id
+        self.kind = kind
+        self.sealed = sealed
+        self.plaintextBytes = plaintextBytes
+        self.isCompressed = isCompressed
+    }
+}
+
+/// Where the blobs of a backup go: into packs, or nowhere when only the root tree id is wanted.
+public protocol BlobSink: Sendable {
+    /// Hashes, and where the blob is new compresses and seals it. Work for the processor; callable
+    /// from any thread, many at once.
+    func prepare(_ plaintext: [UInt8], kind: BlobKind) throws -> PreparedBlob
+
+    /// Takes a prepared blob; waits while too many bytes are on their way to the store.
+    func add(_ blob: PreparedBlob) async throws
+}
+
+/// Where the blobs of a restore come from.
+public protocol BlobSource: Sendable {
+    /// The verified plaintext of a blob: its MAC and its SHA-256 have been checked.
+    ///
+    /// - Throws: `RepositoryError` naming the blob, and the pack it should be in, when it is
+    ///   missing, truncated or altered.
+    func load(_ id: BlobID, kind: BlobKind) async throws -> [UInt8]
+}
