@@ -1,0 +1,134 @@
+public import FoundationEssentials
+
+/// Asks for what an operation needs of repositories (D10).
+public struct GrantRequest: Sendable, Codable {
+    public var epoch: Int64
+
+    public init(epoch: Int64) {
+        self.epoch = epoch
+    }
+}
+
+/// What an operation may use of one repository, while it holds its lease.
+public struct GrantAnswer: Sendable, Codable {
+    /// `gateway`: objects go through the hub.
+    public var mode: GrantMode
+    public var repository: RepositoryID
+    /// The repository's key, 64 bytes: encryption (32), Poly1305 k (16) and r (16). Kept in memory
+    /// only.
+    public var key: Data
+    /// The chunker's polynomial in hexadecimal.
+    public var chunkerPolynomial: String
+
+    public init(
+        mode: GrantMode, repository: RepositoryID, key: Data, chunkerPolynomial: String
+    ) {
+        self.mode = mode
+        self.repository = repository
+        self.key = key
+        self.chunkerPolynomial = chunkerPolynomial
+    }
+}
+
+/// How hosts reach a bucket's objects.
+public enum GrantMode: String, Sendable, Codable {
+    /// Through the hub, which hashes while it streams and publishes without replacing.
+    case gateway
+    /// By URLs that the hub signs.
+    case presigned
+}
+
+/// An object of a repository that a host may see.
+public struct ObjectEntry: Sendable, Codable, Hashable {
+    public var name: String
+    public var bytes: Int64
+
+    public init(name: String, bytes: Int64) {
+        self.name = name
+        self.bytes = bytes
+    }
+}
+
+/// The list of a repository's objects under a prefix.
+public struct ObjectList: Sendable, Codable {
+    public var objects: [ObjectEntry]
+
+    public init(objects: [ObjectEntry]) {
+        self.objects = objects
+    }
+}
+
+/// A blob in a pack, as the writing host claims it; the hub compares it with the pack's header.
+public struct CommitBlob: Sendable, Codable, Hashable {
+    /// 64 hexadecimal digits.
+    public var id: String
+    /// `data` or `tree`.
+    public var kind: String
+    public var offset: Int64
+    public var length: Int64
+    /// The plaintext's length when the blob is compressed, otherwise nil.
+    public var uncompressedLength: Int64?
+
+    public init(id: String, kind: String, offset: Int64, length: Int64, uncompressedLength: Int64?)
+    {
+        self.id = id
+        self.kind = kind
+        self.offset = offset
+        self.length = length
+        self.uncompressedLength = uncompressedLength
+    }
+}
+
+/// A pack that the host uploaded under its operation.
+public struct CommitPack: Sendable, Codable, Hashable {
+    public var id: String
+    public var bytes: Int64
+    public var blobs: [CommitBlob]
+
+    public init(id: String, bytes: Int64, blobs: [CommitBlob]) {
+        self.id = id
+        self.bytes = bytes
+        self.blobs = blobs
+    }
+}
+
+/// A backup's packs and root, to be acknowledged (D13).
+public struct CommitRequest: Sendable, Codable {
+    public var epoch: Int64
+    public var backup: BackupID
+    public var packs: [CommitPack]
+    public var rootTree: String
+    /// When the btrfs snapshot was taken, which is the backup's time.
+    public var takenAt: Timestamp
+    public var files: Int64
+    public var bytes: Int64
+    public var addedBytes: Int64
+    public var storedBytes: Int64
+    /// Paths that could not be read and nested subvolumes.
+    public var omissions: [String]
+
+    public init(
+        epoch: Int64, backup: BackupID, packs: [CommitPack], rootTree: String, takenAt: Timestamp,
+        files: Int64, bytes: Int64, addedBytes: Int64, storedBytes: Int64, omissions: [String]
+    ) {
+        self.epoch = epoch
+        self.backup = backup
+        self.packs = packs
+        self.rootTree = rootTree
+        self.takenAt = takenAt
+        self.files = files
+        self.bytes = bytes
+        self.addedBytes = addedBytes
+        self.storedBytes = storedBytes
+        self.omissions = omissions
+    }
+}
+
+/// The hub's acknowledgement: from here on the backup restores. Asking again gets it again.
+public struct CommitAnswer: Sendable, Codable, Hashable {
+    public var backup: BackupReference
+
+    public init(backup: BackupReference) {
+        self.backup = backup
+    }
+}

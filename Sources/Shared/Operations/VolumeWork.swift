@@ -1,0 +1,270 @@
+/// Which volume a host is to work on, and for whom. A host refuses a lower generation than it has
+/// seen (D7).
+public struct VolumeReference: Sendable, Codable, Hashable {
+    public var project: ProjectID
+    public var generation: Int64
+    /// The project's user and group, one pair for the whole fleet.
+    public var uid: UInt32
+    public var gid: UInt32
+
+    public init(project: ProjectID, generation: Int64, uid: UInt32, gid: UInt32) {
+        self.project = project
+        self.generation = generation
+        self.uid = uid
+        self.gid = gid
+    }
+}
+
+/// A backup as a host needs it.
+public struct BackupReference: Sendable, Codable, Hashable {
+    public var id: BackupID
+    /// The project that the backup is of, whose repository holds it.
+    public var project: ProjectID
+    /// The snapshot file's id: 64 hexadecimal digits.
+    public var snapshot: String
+    /// The root tree's id, the receipt to reach: 64 hexadecimal digits.
+    public var rootTree: String
+    /// When its snapshot was taken.
+    public var takenAt: Timestamp
+
+    public init(
+        id: BackupID, project: ProjectID, snapshot: String, rootTree: String, takenAt: Timestamp
+    ) {
+        self.id = id
+        self.project = project
+        self.snapshot = snapshot
+        self.rootTree = rootTree
+        self.takenAt = takenAt
+    }
+}
+
+/// Input of `volume.create`, `volume.thaw` and `host.check` on a volume.
+public struct VolumeInput: Sendable, Codable, Hashable {
+    public var volume: VolumeReference
+
+    public init(volume: VolumeReference) {
+        self.volume = volume
+    }
+}
+
+/// Input of `volume.backup`.
+public struct VolumeBackupInput: Sendable, Codable, Hashable {
+    public var volume: VolumeReference
+    /// The identity that the backup gets when it is acknowledged.
+    public var backup: BackupID
+    /// The last acknowledged backup, pinned while this one runs; its blobs may be reused.
+    public var base: BackupReference?
+    /// Whether the volume is made read-only and stays so: the last backup before a move.
+    public var isFinal: Bool
+    /// Stored with the snapshot.
+    public var tags: [String]
+
+    public init(
+        volume: VolumeReference, backup: BackupID, base: BackupReference?, isFinal: Bool,
+        tags: [String]
+    ) {
+        self.volume = volume
+        self.backup = backup
+        self.base = base
+        self.isFinal = isFinal
+        self.tags = tags
+    }
+}
+
+/// Result of `volume.backup`: what the hub acknowledged.
+public struct VolumeBackupResult: Sendable, Codable, Hashable {
+    public var backup: BackupReference
+    public var files: Int64
+    /// Size of the files in bytes.
+    public var bytes: Int64
+    /// Bytes of new plaintext, and what they took in the bucket.
+    public var addedBytes: Int64
+    public var storedBytes: Int64
+    /// Paths that could not be read and nested subvolumes; empty for a whole backup.
+    public var omissions: [String]
+    /// Whether the volume was unchanged since its snapshot when the backup ended.
+    public var isCurrent: Bool
+
+    public init(
+        backup: BackupReference, files: Int64, bytes: Int64, addedBytes: Int64, storedBytes: Int64,
+        omissions: [String], isCurrent: Bool
+    ) {
+        self.backup = backup
+        self.files = files
+        self.bytes = bytes
+        self.addedBytes = addedBytes
+        self.storedBytes = storedBytes
+        self.omissions = omissions
+        self.isCurrent = isCurrent
+    }
+}
+
+/// Input of `volume.restore`: the volume's generation is the one it will have when placed here.
+public struct VolumeRestoreInput: Sendable, Codable, Hashable {
+    public var volume: VolumeReference
+    public var backup: BackupReference
+    /// Whether a volume that is there is exchanged for the restored one and retired to the trash.
+    public var replacesVolume: Bool
+
+    public init(volume: VolumeReference, backup: BackupReference, replacesVolume: Bool) {
+        self.volume = volume
+        self.backup = backup
+        self.replacesVolume = replacesVolume
+    }
+}
+
+/// Result of `volume.restore`: the receipt (D5).
+public struct RestoreReceipt: Sendable, Codable, Hashable {
+    public var backup: BackupID
+    public var host: HostID
+    public var generation: Int64
+    /// Recomputed from what was written: 64 hexadecimal digits.
+    public var rootTree: String
+    public var files: Int64
+    public var bytes: Int64
+
+    public init(
+        backup: BackupID, host: HostID, generation: Int64, rootTree: String, files: Int64,
+        bytes: Int64
+    ) {
+        self.backup = backup
+        self.host = host
+        self.generation = generation
+        self.rootTree = rootTree
+        self.files = files
+        self.bytes = bytes
+    }
+}
+
+/// What happens when the destination of a copy exists.
+public enum Overwrite: String, Sendable, Codable, CaseIterable {
+    /// The copy fails and changes nothing.
+    case never
+    /// The old content is replaced in one step and kept in a snapshot.
+    case always
+}
+
+/// Input of `volume.apply`.
+public struct VolumeApplyInput: Sendable, Codable, Hashable {
+    public var volume: VolumeReference
+    /// The copy that this applies, or nil for a restore of the project's own path.
+    public var copy: CopyID?
+    public var backup: BackupReference
+    public var source: ProjectPath
+    public var destination: ProjectPath
+    public var overwrite: Overwrite
+    /// Whether ownership, setuid bits, capabilities and devices are kept: only for the project's
+    /// own path.
+    public var isFaithful: Bool
+
+    public init(
+        volume: VolumeReference, copy: CopyID?, backup: BackupReference, source: ProjectPath,
+        destination: ProjectPath, overwrite: Overwrite, isFaithful: Bool
+    ) {
+        self.volume = volume
+        self.copy = copy
+        self.backup = backup
+        self.source = source
+        self.destination = destination
+        self.overwrite = overwrite
+        self.isFaithful = isFaithful
+    }
+}
+
+/// Input of `volume.retire`: the hub's order to give a volume up (D4).
+public struct VolumeRetireInput: Sendable, Codable, Hashable {
+    /// The volume with the generation that it was placed here with.
+    public var volume: VolumeReference
+    /// The backup that covers it, or nil when the project itself is deleted.
+    public var coveringBackup: BackupID?
+    /// Whether the project was deleted by its owner.
+    public var isDeletion: Bool
+
+    public init(volume: VolumeReference, coveringBackup: BackupID?, isDeletion: Bool) {
+        self.volume = volume
+        self.coveringBackup = coveringBackup
+        self.isDeletion = isDeletion
+    }
+}
+
+/// Input of `volume.import`.
+public struct VolumeImportInput: Sendable, Codable, Hashable {
+    public var volume: VolumeReference
+    /// An absolute path of a directory on the host.
+    public var directory: String
+    public var destination: ProjectPath
+    /// Whether ownership, setuid bits, capabilities and devices are kept; otherwise everything
+    /// becomes the project's.
+    public var isFaithful: Bool
+
+    public init(
+        volume: VolumeReference, directory: String, destination: ProjectPath, isFaithful: Bool
+    ) {
+        self.volume = volume
+        self.directory = directory
+        self.destination = destination
+        self.isFaithful = isFaithful
+    }
+}
+
+/// Input of `volume.execute`.
+public struct VolumeExecuteInput: Sendable, Codable, Hashable {
+    public var volume: VolumeReference
+    /// The program and its arguments; found through PATH of the host.
+    public var command: [String]
+    /// Whether it runs as root rather than as the project's user.
+    public var asRoot: Bool
+    /// After this it is killed; at most a day.
+    public var timeoutSeconds: Int
+
+    public init(volume: VolumeReference, command: [String], asRoot: Bool, timeoutSeconds: Int) {
+        self.volume = volume
+        self.command = command
+        self.asRoot = asRoot
+        self.timeoutSeconds = timeoutSeconds
+    }
+}
+
+/// Result of `volume.execute`.
+public struct VolumeExecuteResult: Sendable, Codable, Hashable {
+    /// The exit code, or 128 plus the signal's number.
+    public var exitCode: Int32
+    /// The first 64 KiB that it wrote to standard output and standard error; bytes that are not
+    /// UTF-8 are replaced.
+    public var output: String
+    public var isTruncated: Bool
+
+    public init(exitCode: Int32, output: String, isTruncated: Bool) {
+        self.exitCode = exitCode
+        self.output = output
+        self.isTruncated = isTruncated
+    }
+}
+
+/// How a project's process is run.
+public struct RuntimeDescription: Sendable, Codable, Hashable {
+    /// The program and its arguments; an empty list means that the project has no process.
+    public var command: [String]
+    public var environment: [String: String]
+    /// How long a process may take to end after SIGTERM before it is killed; 1 to 3600, default 10.
+    public var stopGraceSeconds: Int
+
+    public init(
+        command: [String], environment: [String: String] = [:], stopGraceSeconds: Int = 10
+    ) {
+        self.command = command
+        self.environment = environment
+        self.stopGraceSeconds = stopGraceSeconds
+    }
+}
+
+/// Input of `runtime.start` and `runtime.stop`.
+public struct RuntimeInput: Sendable, Codable, Hashable {
+    public var volume: VolumeReference
+    public var runtime: RuntimeDescription
+
+    public init(volume: VolumeReference, runtime: RuntimeDescription) {
+        self.volume = volume
+        self.runtime = runtime
+    }
+}
