@@ -44,21 +44,21 @@ create function append_event(
     event_payload jsonb
 ) returns bigint language plpgsql as $$
 declare
-    next bigint;
+    follower bigint;
     before bytea;
     chained bytea;
     history uuid;
 begin
     select timeline into strict history from hub;
-    select sequence + 1, hash into strict next, before from event_counter for update;
+    select sequence + 1, hash into strict follower, before from event_counter for update;
     chained := sha256(before || convert_to(
-        concat_ws('|', next, history, event_type, event_version, event_project, event_host,
+        concat_ws('|', follower, history, event_type, event_version, event_project, event_host,
             event_actor, event_reason, event_request,
             extract(epoch from event_time)::numeric, event_payload), 'UTF8'));
-    insert into events values (next, chained, history, event_type, event_version, event_project,
+    insert into events values (follower, chained, history, event_type, event_version, event_project,
         event_host, event_actor, event_reason, event_request, event_time, event_payload);
-    update event_counter set sequence = next, hash = chained;
-    return next;
+    update event_counter set sequence = follower, hash = chained;
+    return follower;
 end $$;
 
 create function refuse_change() returns trigger language plpgsql as $$
