@@ -1,4 +1,99 @@
 #ifndef BERTH_CMICROHTTPD_H
 #define BERTH_CMICROHTTPD_H
 #include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/// What a daemon is started with; `MHD_start_daemon` itself is variadic.
+struct berth_mhd_options {
+    int listen_socket;
+    unsigned int threads;
+    unsigned int connection_limit;
+    unsigned int per_address_limit;
+    unsigned int idle_timeout_seconds;
+    size_t connection_memory_bytes;
+    /// PEM texts, or NULL for plain HTTP.
+    const char *certificate;
+    const char *private_key;
+    const char *tls_priorities;
+    /// Passed to every callback but `access`'s per-request pointer.
+    void *context;
+    MHD_AccessHandlerCallback access;
+    void *(*opened)(void *context, const char *target, struct MHD_Connection *connection);
+    MHD_RequestCompletedCallback completed;
+    MHD_NotifyConnectionCallback connection;
+    /// Receives one line per complaint of the daemon; it must not block.
+    void (*complaint)(void *context, const char *message);
+};
+
+struct berth_mhd_logger {
+    void *context;
+    void (*complaint)(void *context, const char *message);
+};
+
+static inline void berth_mhd_log(void *logger, const char *format, va_list arguments) {
+    struct berth_mhd_logger *target = (struct berth_mhd_logger *)logger;
+    char line[512];
+    vsnprintf(line, sizeof line, format, arguments);
+    target->complaint(target->context, line);
+}
+
+/// Leaves the target as the client sent it; Swift decodes it strictly.
+static inline size_t berth_mhd_keep_escapes(void *context, struct MHD_Connection *connection,
+                                            char *text) {
+    (void)context;
+    (void)connection;
+    size_t length = 0;
+    while (text[length] != 0) length++;
+    return length;
+}
+
+/// `logger` must live as long as the daemon.
+static inline struct MHD_Daemon *berth_mhd_start(const struct berth_mhd_options *options,
+                                                 struct berth_mhd_logger *logger) {
+    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                         MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->private_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)options->tls_priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem threads[] = {
+        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)options->threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    if (options->certificate != NULL) flags |= MHD_USE_TLS;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, options->access, options->context,
+        MHD_OPTION_EXTERNAL_LOGGER, berth_mhd_log, logger,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_socket,
+        MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->per_address_limit,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_memory_bytes,
+        MHD_OPTION_STRICT_FOR_CLIENT, (int)1,
+        MHD_OPTION_UNESCAPE_CALLBACK, berth_mhd_keep_escapes, NULL,
+        MHD_OPTION_URI_LOG_CALLBACK, options->opened, options->context,
+        MHD_OPTION_NOTIFY_COMPLETED, options->completed, options->context,
+        MHD_OPTION_NOTIFY_CONNECTION, options->connection, options->context,
+        MHD_OPTION_ARRAY, options->threads > 1 ? threads : plain,
+        MHD_OPTION_ARRAY, options->certificate != NULL ? tls : plain,
+        MHD_OPTION_END);
+}
+
+/// The peer's socket address, or NULL.
+static inline const struct sockaddr *berth_mhd_peer(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info == NULL ? NULL : info->client_addr;
+}
+
+/// The connection's socket, or -1.
+static inline int berth_mhd_socket(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : info->connect_fd;
+}
 #endif

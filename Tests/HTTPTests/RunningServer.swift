@@ -1,0 +1,34 @@
+import HTTP
+import Platform
+
+/// Runs a server for the duration of a test's body, on a free port of the loopback address.
+///
+/// - Parameters:
+///   - options: the server's options; the port is chosen freely.
+///   - handler: answers the requests.
+///   - body: is given the server's URL without a slash at its end.
+func withServer<Answer: Sendable>(
+    _ options: HTTPServerOptions = HTTPServerOptions(),
+    _ handler: @escaping HTTPServer.Handler,
+    _ body: @Sendable (_ url: String, _ server: HTTPServer) async throws -> Answer
+) async throws -> Answer {
+    let server = try HTTPServer(options: options, handler: handler)
+    let scheme = options.tls == nil ? "http" : "https"
+    let url = "\(scheme)://127.0.0.1:\(server.port)"
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await server.run() }
+        defer { group.cancelAll() }
+        return try await body(url, server)
+    }
+}
+
+/// Pseudo-random bytes that differ at every place, from a seed.
+func patternBytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+    return (0..<count).map { _ in
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return UInt8(truncatingIfNeeded: state >> 32)
+    }
+}
