@@ -1,3 +1,5 @@
+import COpenSSL
+
 /// The name of a blob, pack, index or snapshot: the SHA-256 of its content (restic design,
 /// "Repository Format": every file but `config` is named by the hash of its stored bytes, every
 /// blob by the hash of its plaintext).
@@ -21,6 +23,18 @@ public struct BlobID: Hashable, Comparable, Sendable, CustomStringConvertible {
             }
         }
         (first, second, third, fourth) = words
+    }
+
+    /// The SHA-256 of `content` (FIPS 180-4).
+    public init(hashing content: [UInt8]) {
+        let digest = unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+            unsafe SHA256(content, content.count, buffer.baseAddress)
+            count = 32
+        }
+        guard let id = BlobID(bytes: digest) else {
+            preconditionFailure("SHA-256 has 32 bytes")
+        }
+        self = id
     }
 
     /// - Parameter hex: exactly 64 lower-case hexadecimal digits; nil is returned for anything else.

@@ -1,0 +1,43 @@
+/* glibc declares syncfs only for GNU sources. */
+#define _GNU_SOURCE
+
+#include "cplatform.h"
+
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+long berth_llistxattr(const char *path, char *list, unsigned long size) {
+    return llistxattr(path, list, size);
+}
+
+long berth_flistxattr(int descriptor, char *list, unsigned long size) {
+    return flistxattr(descriptor, list, size);
+}
+
+long berth_lgetxattr(const char *path, const char *name, void *value, unsigned long size) {
+    return lgetxattr(path, name, value, size);
+}
+
+long berth_fgetxattr(int descriptor, const char *name, void *value, unsigned long size) {
+    return fgetxattr(descriptor, name, value, size);
+}
+
+int berth_lsetxattr(const char *path, const char *name, const void *value, unsigned long size) {
+    return lsetxattr(path, name, value, size, 0);
+}
+
+int berth_fsetxattr(int descriptor, const char *name, const void *value, unsigned long size) {
+    return fsetxattr(descriptor, name, value, size, 0);
+}
+
+int berth_lremovexattr(const char *path, const char *name) { return lremovexattr(path, name); }
+
+int berth_fremovexattr(int descriptor, const char *name) { return fremovexattr(descriptor, name); }
+
+long berth_file_system_kind(int descriptor) {
+    struct statfs statistics;
+    return fstatfs(descriptor, &statistics) ? -1 : (long)statistics.f_type;
+}
+
+int berth_syncfs(int descriptor) { return syncfs(descriptor); }

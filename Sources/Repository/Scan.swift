@@ -1,0 +1,149 @@
+/// The second pass over a tree: canonical nodes of everything but the files' contents and the
+/// directories' subtrees.
+struct Scan: Sendable {
+    /// The number of the root directory in events.
+    static let root = 0
+    /// A step tells about so many entries at most.
+    private static let entriesPerStep = 512
+
+    private let hardLinks: ScanHardLinks
+    private var walk: FileSystemWalk
+    private var open: [Int] = [Scan.root]
+    private var lastDirectory = Scan.root
+
+    /// - Parameters:
+    ///   - root: the directory whose entries are told.
+    ///   - hardLinks: what the first pass found.
+    init(root: FileSystemDirectory, hardLinks: ScanHardLinks) throws {
+        walk = try FileSystemWalk(root: root)
+        self.hardLinks = hardLinks
+    }
+
+    /// The node that stands for the root itself in a backup.
+    static func rootNode(_ root: FileSystemDirectory, name: [UInt8]) throws -> Node {
+        var node = plainNode(name: name, status: try root.status())
+        node.extendedAttributes = try checked(root.attributes())
+        return node
+    }
+
+    /// The next events, or none when everything has been told.
+    ///
+    /// - Throws: `RepositoryError` where the walk itself cannot go on.
+    mutating func nextEvents() throws -> [ScanEvent] {
+        var events: [ScanEvent] = []
+        while events.count < Scan.entriesPerStep {
+            guard let step = try walk.next() else {
+                if let last = open.popLast() { events.append(.leave(directory: last)) }
+                break
+            }
+            tell(step, to: &events)
+        }
+        return events
+    }
+
+    private mutating func tell(_ step: FileSystemWalk.Step, to events: inout [ScanEvent]) {
+        let directory = open.last ?? Scan.root
+        switch step {
+        case .leave:
+            open.removeLast()
+            events.append(.leave(directory: directory))
+        case .failed(let name, let error):
+            events.append(.failed(path: walk.path(of: name), message: "\(error)"))
+        case .nested(let entry):
+            events.append(
+                .nested(
+                    directory: directory, node: Scan.nestedNode(name: entry.name),
+                    path: walk.path(of: entry.name)))
+        case .enter(let entry):
+            tellEntry(into: entry, of: directory, to: &events)
+        case .entry(let entry):
+            do {
+                events.append(try complete(entry, in: directory))
+            } catch {
+                events.append(.failed(path: walk.path(of: entry.name), message: "\(error)"))
+            }
+        }
+    }
+
+    /// What the walk has entered is told as entered even where its attributes cannot be read: its
+    /// entries follow.
+    private mutating func tellEntry(
+        into entry: FileSystemWalk.Entry, of parent: Int, to events: inout [ScanEvent]
+    ) {
+        lastDirectory += 1
+        open.append(lastDirectory)
+        var node = Scan.plainNode(name: entry.name, status: entry.status)
+        do {
+            node = try self.node(of: entry)
+        } catch {
+            // The walk is inside of it already, so its own path ends with a slash.
+            let path = [UInt8](walk.path(of: []).dropLast())
+            events.append(.failed(path: path, message: "\(error)"))
+        }
+        events.append(.enter(directory: lastDirectory, parent: parent, node: node))
+    }
+
+    private func complete(
+        _ entry: FileSystemWalk.Entry, in directory: Int
+    ) throws -> ScanEvent {
+        let status = entry.status
+        if status.kind == .socket { return .socket(path: walk.path(of: entry.name)) }
+        let node = try node(of: entry)
+        guard status.kind == .file, status.sizeBytes > 0 else {
+            return .entry(directory: directory, node: node)
+        }
+        let source = ScanFile(
+            parent: entry.parent, name: entry.name, device: status.device, inode: status.inode,
+            sizeBytes: status.sizeBytes)
+        return .file(directory: directory, node: node, source: source)
+    }
+
+    private func node(of entry: FileSystemWalk.Entry) throws -> Node {
+        let status = entry.status
+        var node = Scan.plainNode(name: entry.name, status: status)
+        node.extendedAttributes = try Scan.checked(entry.parent.attributes(of: entry.name))
+        switch status.kind {
+        case .symlink: node.linkTarget = try entry.parent.linkTarget(of: entry.name)
+        case .blockDevice, .characterDevice: node.device = status.specialDevice
+        case .file: node.sizeBytes = UInt64(status.sizeBytes)
+        case .directory, .fifo, .socket: break
+        }
+        if let group = hardLinks.group(ofInode: status.inode), status.kind != .directory {
+            node.links = group.links
+            node.inode = group.inode
+            node.deviceID = Node.canonicalDeviceID
+        } else if [.file, .symlink, .blockDevice, .characterDevice].contains(status.kind) {
+            node.links = 1
+        }
+        return node
+    }
+
+    private static func plainNode(name: [UInt8], status: FileSystemStatus) -> Node {
+        Node(
+            name: name, kind: status.kind, mode: NodeMode(status: status.mode),
+            modified: status.modified, uid: status.uid, gid: status.gid)
+    }
+
+    /// A constant, because btrfs shows the place of a subvolume with a time that changes at every
+    /// look.
+    private static func nestedNode(name: [UInt8]) -> Node {
+        Node(
+            name: name, kind: .directory, mode: NodeMode(status: 0o040_755),
+            modified: NodeTime(seconds: 0), uid: 0, gid: 0)
+    }
+
+    /// A tree holds attribute names as JSON text, so only UTF-8 survives.
+    private static func checked(
+        _ attributes: [Node.ExtendedAttribute]
+    ) throws -> [Node.ExtendedAttribute] {
+        guard let bad = attributes.first(where: { !UTF8Sequence.isValid($0.name) }) else {
+            return attributes
+        }
+        throw RepositoryError(
+            code: .unsupported,
+            message: """
+                the extended attribute '\(String(decoding: bad.name, as: UTF8.self))' has a name \
+                that is not UTF-8, which the repository format cannot hold
+                """)
+    }
+}
