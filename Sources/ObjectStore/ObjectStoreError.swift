@@ -24,6 +24,8 @@ public struct ObjectStoreError: Error, Sendable, CustomStringConvertible {
         case leaseLost
         /// The bucket itself is missing or not usable.
         case bucketMissing
+        /// The range asked for goes beyond the end of the object.
+        case outOfRange
         /// Any other failure of the store below; `cause` says how.
         case failed
     }
