@@ -8,6 +8,8 @@ public struct PlatformError: Error, Sendable, CustomStringConvertible {
         case childProcess
         /// A value from outside is beyond a documented limit.
         case limitExceeded
+        /// Another process holds the lock; the message names it.
+        case locked
         /// The executor or pool has been shut down.
         case closed
     }

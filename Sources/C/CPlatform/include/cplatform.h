@@ -2,6 +2,7 @@
 #define BERTH_CPLATFORM_H
 
 #include <linux/openat2.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Variadic, macro or GNU-only interfaces that Swift cannot import. Each returns what the call
@@ -30,7 +31,54 @@ int berth_fcntl_get_flags(int descriptor);
 int berth_fcntl_set_flags(int descriptor, int flags);
 int berth_fcntl_set_descriptor_flags(int descriptor, int flags);
 
+/* fcntl(2) F_DUPFD_CLOEXEC, to a number above 2. */
+int berth_duplicate(int descriptor);
+
 uint64_t berth_makedev(unsigned int major_number, unsigned int minor_number);
+
+/* pipe2(2) and eventfd(2), close-on-exec; the event descriptor is non-blocking. */
+int berth_pipe(int ends[2]);
+int berth_eventfd(void);
+
+/* flock(2), exclusive, without waiting: EWOULDBLOCK when another has it. */
+int berth_flock_exclusive(int descriptor);
+
+/* getrandom(2) from the initialised pool; may answer with less than asked above 256 bytes. */
+long berth_getrandom(void *buffer, size_t length);
+
+/* write(2) that fails with EPIPE without raising SIGPIPE. */
+long berth_write(int descriptor, const void *bytes, size_t length);
+
+/* pidfd_open(2) (close-on-exec by definition) and pidfd_send_signal(2). */
+int berth_pidfd_open(int pid);
+int berth_pidfd_send_signal(int descriptor, int number);
+
+/* From here on the first SIGTERM and the first SIGINT write to the event descriptor `event`; a
+   second one of the same kind has its default effect, which ends the process. */
+int berth_catch_termination(int event);
+
+/* sigaction(2) with SIG_IGN. */
+int berth_ignore_signal(int number);
+
+/* One datagram to the socket of sd_notify(3): an absolute path, or `@name` for an abstract one. */
+int berth_notify(const char *path, const char *message);
+
+/* Extended attributes (xattr(7)) of a path whose last component is not followed, or of an open
+   file; each like the call of its name. */
+long berth_llistxattr(const char *path, char *list, unsigned long size);
+long berth_flistxattr(int descriptor, char *list, unsigned long size);
+long berth_lgetxattr(const char *path, const char *name, void *value, unsigned long size);
+long berth_fgetxattr(int descriptor, const char *name, void *value, unsigned long size);
+int berth_lsetxattr(const char *path, const char *name, const void *value, unsigned long size);
+int berth_fsetxattr(int descriptor, const char *name, const void *value, unsigned long size);
+int berth_lremovexattr(const char *path, const char *name);
+int berth_fremovexattr(int descriptor, const char *name);
+
+/* f_type of fstatfs(2), or -1. */
+long berth_file_system_kind(int descriptor);
+
+/* syncfs(2). */
+int berth_syncfs(int descriptor);
 
 /* What a child process is made of. Strings end with NUL, lists end with NULL. */
 struct berth_spawn {

@@ -1,0 +1,12 @@
+/// The user and group that a child runs as; supplementary groups are dropped.
+public struct UserIdentity: Sendable, Hashable {
+    /// The user id.
+    public let userID: UInt32
+    /// The group id.
+    public let groupID: UInt32
+
+    public init(userID: UInt32, groupID: UInt32) {
+        self.userID = userID
+        self.groupID = groupID
+    }
+}
