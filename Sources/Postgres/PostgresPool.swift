@@ -1,0 +1,245 @@
+import Dispatch
+import Platform
+
+/// A bounded set of connections to one database.
+///
+/// Connections are made when they are needed. Whoever waits is served in order. A connection that
+/// failed, holds an open transaction or is too old is replaced; an idle one that the server closed
+/// is noticed, without a round trip, before it is handed out.
+public final class PostgresPool: Sendable {
+    /// The limits of a pool.
+    public struct Limits: Sendable {
+        /// How many connections there are at most, 1 or more; default 8.
+        public var connections: Int
+        /// How long a caller waits for a free connection; default 5 seconds.
+        public var acquireTimeout: Duration
+        /// After how long a connection is replaced by a new one; default 30 minutes.
+        public var maximumAge: Duration
+
+        /// Limits with the defaults of the properties.
+        public init(
+            connections: Int = 8, acquireTimeout: Duration = .seconds(5),
+            maximumAge: Duration = .seconds(1800)
+        ) {
+            self.connections = connections
+            self.acquireTimeout = acquireTimeout
+            self.maximumAge = maximumAge
+        }
+    }
+
+    private typealias State = PoolState<PostgresConnection>
+    private typealias Waiter = CheckedContinuation<State.Grant, any Error>
+
+    private struct Shared {
+        var state: State
+        var waiters: [UInt64: Waiter] = [:]
+        var lastTicket: UInt64 = 0
+    }
+
+    private let options: PostgresOptions
+    private let limits: Limits
+    private let shared: Locked<Shared>
+    private let timers = DispatchQueue(label: "berth.postgres.pool")
+
+    /// Makes a pool; nothing connects yet.
+    public init(_ options: PostgresOptions, limits: Limits = Limits()) {
+        self.options = options
+        self.limits = limits
+        shared = Locked(Shared(state: State(limit: limits.connections)))
+    }
+
+    /// Lends a connection to `body`, which must not keep it.
+    ///
+    /// - Throws: `PostgresError` `.poolExhausted` when none became free in time,
+    ///   `.connectionFailed`, `.closed`; `CancellationError`; what `body` throws.
+    public func withConnection<Answer>(
+        _ body: (PostgresConnection) async throws -> Answer
+    ) async throws -> Answer {
+        let pooled = try await acquire()
+        do {
+            let answer = try await body(pooled.connection)
+            await release(pooled)
+            return answer
+        } catch {
+            await release(pooled)
+            throw error
+        }
+    }
+
+    /// Runs `body` in a transaction: committed when it returns, rolled back when it throws.
+    ///
+    /// - Parameters:
+    ///   - isolation: default read committed.
+    ///   - isReadOnly: refuses changes; default false.
+    ///   - retry: how often the whole of `body` runs again after a serialization failure or a
+    ///     deadlock; default not at all. `body` must then have no effect outside the database.
+    /// - Throws: as `withConnection` and `PostgresConnection.withTransaction`; `.outcomeUnknown`
+    ///   when nobody can know whether the transaction happened, which is never retried.
+    public func withTransaction<Answer>(
+        isolation: PostgresIsolation = .readCommitted, isReadOnly: Bool = false,
+        retry: PostgresRetry = .none,
+        _ body: (PostgresTransaction) async throws -> Answer
+    ) async throws -> Answer {
+        var random = Random()
+        var attempt = 1
+        while true {
+            var isConflict = false
+            do {
+                return try await withConnection { connection in
+                    do {
+                        return try await connection.withTransaction(
+                            isolation: isolation, isReadOnly: isReadOnly, body)
+                    } catch {
+                        let own = error as? PostgresError
+                        isConflict = own?.isRetryableConflict ?? false
+                        if own?.code != .outcomeUnknown, await connection.hadConflict {
+                            isConflict = true
+                        }
+                        throw error
+                    }
+                }
+            } catch {
+                guard isConflict, attempt < retry.attempts else { throw error }
+                try await Task.sleep(
+                    for: retry.backoff.delay(afterAttempt: attempt, using: &random))
+                attempt += 1
+            }
+        }
+    }
+
+    /// Runs one statement on any connection of the pool.
+    ///
+    /// - Throws: as `withConnection` and `PostgresConnection.query`.
+    @discardableResult
+    public func query(_ query: PostgresQuery) async throws -> PostgresResult {
+        try await withConnection { try await $0.query(query) }
+    }
+
+    /// Closes idle connections, refuses whoever waits; connections in use close when they come
+    /// back.
+    public func close() async {
+        let (idle, refused) = shared.withLock { shared in
+            let (idle, tickets) = shared.state.close()
+            return (idle, tickets.compactMap { shared.waiters.removeValue(forKey: $0) })
+        }
+        for waiter in refused { waiter.resume(throwing: PostgresPool.closed) }
+        for pooled in idle { await pooled.connection.close() }
+    }
+
+    /// How many connections exist or are being made, and how many callers wait for one.
+    public var load: (connections: Int, waiting: Int) {
+        shared.withLock { ($0.state.slots, $0.state.waiting) }
+    }
+
+    // MARK: Acquiring
+
+    private static var closed: PostgresError {
+        PostgresError(code: .closed, message: "the connection pool is closed")
+    }
+
+    private func acquire() async throws -> State.Pooled {
+        try Task.checkCancellation()
+        var grant = try await nextGrant()
+        while case .use(let pooled) = grant {
+            if await isUsable(pooled) { return pooled }
+            await pooled.connection.close()
+            // The slot stays ours; only the connection in it is replaced.
+            grant = .connect
+        }
+        do {
+            let connection = try await PostgresConnection.connect(options)
+            return State.Pooled(connection: connection, madeAt: .now)
+        } catch {
+            serve { $0.discard() }
+            throw error
+        }
+    }
+
+    private func isUsable(_ pooled: State.Pooled) async -> Bool {
+        guard ContinuousClock.now - pooled.madeAt < limits.maximumAge else { return false }
+        guard pooled.connection.hasInput else { return true }
+        return await pooled.connection.isWholeWhileIdle()
+    }
+
+    private func nextGrant() async throws -> State.Grant {
+        let (ticket, answer) = shared.withLock { shared in
+            shared.lastTicket += 1
+            return (shared.lastTicket, shared.state.acquire(shared.lastTicket))
+        }
+        switch answer {
+        case .granted(let grant): return grant
+        case .closed: throw PostgresPool.closed
+        case .queued: return try await wait(ticket)
+        }
+    }
+
+    /// Waits in the queue; timing out, cancelling and being served exclude each other, because
+    /// each takes the waiter out under the lock.
+    private func wait(_ ticket: UInt64) async throws -> State.Grant {
+        let timer = DispatchWorkItem { @Sendable [self] in refuse(ticket, because: exhausted) }
+        defer { timer.cancel() }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (waiter: Waiter) in
+                let refusal = shared.withLock { shared -> (any Error)? in
+                    guard !shared.state.isClosed else { return PostgresPool.closed }
+                    guard !Task.isCancelled else {
+                        _ = shared.state.giveUp(ticket)
+                        return CancellationError()
+                    }
+                    shared.waiters[ticket] = waiter
+                    return nil
+                }
+                if let refusal { waiter.resume(throwing: refusal) }
+                timers.asyncAfter(
+                    deadline: .now() + .milliseconds(Int(limits.acquireTimeout.wholeMilliseconds)),
+                    execute: timer)
+            }
+        } onCancel: {
+            refuse(ticket, because: CancellationError())
+        }
+    }
+
+    private var exhausted: PostgresError {
+        PostgresError(
+            code: .poolExhausted,
+            message: "none of \(limits.connections) database connections became free within "
+                + "\(limits.acquireTimeout); raise the pool's size or look for slow transactions")
+    }
+
+    private func refuse(_ ticket: UInt64, because error: any Error) {
+        let waiter = shared.withLock { shared -> Waiter? in
+            guard shared.waiters[ticket] != nil, shared.state.giveUp(ticket) else { return nil }
+            return shared.waiters.removeValue(forKey: ticket)
+        }
+        waiter?.resume(throwing: error)
+    }
+
+    // MARK: Releasing
+
+    private func release(_ pooled: State.Pooled) async {
+        guard await pooled.connection.isWholeWhileIdle() else {
+            await pooled.connection.close()
+            serve { $0.discard() }
+            return
+        }
+        let isClosed = serve { state in
+            let next = state.release(pooled)
+            return next
+        }
+        if isClosed { await pooled.connection.close() }
+    }
+
+    /// Resumes whom the state names; answers whether the pool is closed.
+    @discardableResult
+    private func serve(
+        _ decide: (inout State) -> (ticket: UInt64, grant: State.Grant)?
+    ) -> Bool {
+        let (waiter, grant, isClosed) = shared.withLock { shared in
+            let next = decide(&shared.state)
+            let waiter = next.flatMap { shared.waiters.removeValue(forKey: $0.ticket) }
+            return (waiter, next?.grant, shared.state.isClosed)
+        }
+        if let waiter, let grant { waiter.resume(returning: grant) }
+        return isClosed
+    }
+}

@@ -1,0 +1,24 @@
+public import Platform
+
+/// How often a transaction that met a serialization failure (40001) or a deadlock (40P01) is run
+/// again; no other failure is retried.
+public struct PostgresRetry: Sendable {
+    /// How many times the transaction is run at most, 1 to 100.
+    public let attempts: Int
+    /// How long to wait before the next attempt.
+    public let backoff: Backoff
+
+    /// - Parameters:
+    ///   - attempts: how many times the transaction is run at most, default 5.
+    ///   - backoff: the waits, default 10 ms doubling up to 1 second, with full jitter.
+    public init(
+        attempts: Int = 5,
+        backoff: Backoff = Backoff(base: .milliseconds(10), cap: .seconds(1))
+    ) {
+        self.attempts = min(max(1, attempts), 100)
+        self.backoff = backoff
+    }
+
+    /// The transaction is run once.
+    public static let none = PostgresRetry(attempts: 1)
+}
