@@ -18,14 +18,17 @@ public struct JoinToken: Sendable, Codable, Hashable {
 
     private static let prefix = "berth-join-1."
 
-    /// Reads the written form; nil when it is anything else, or longer than 8 KiB.
+    /// Reads the written form; nil when it is anything else, longer than 8 KiB, or lacks an address,
+    /// a whole fingerprint or the secret.
     public init?(_ text: String) {
         guard text.utf8.count <= 8192, text.hasPrefix(Self.prefix) else { return nil }
         var base64 = String(text.dropFirst(Self.prefix.count))
         base64 = String(base64.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
         base64 += String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
         guard let data = Data(base64Encoded: base64),
-            let value = try? JSON.decode(JoinToken.self, from: [UInt8](data))  // nil says it all
+            let value = try? JSON.decode(JoinToken.self, from: [UInt8](data)),  // nil says it all
+            !value.hubs.isEmpty, !value.secret.isEmpty, value.fingerprint.utf8.count == 64,
+            value.fingerprint.allSatisfy({ $0.isASCII && $0.isHexDigit })
         else { return nil }
         self = value
     }

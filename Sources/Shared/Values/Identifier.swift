@@ -22,6 +22,10 @@ public struct Identifier<Kind: IdentifierKind>: Hashable, Comparable, Sendable, 
         low = random.1 & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     }
 
+    init(words: (UInt64, UInt64)) {
+        (high, low) = words
+    }
+
     /// Reads the written form, prefix included; nil when it is anything else.
     public init?(_ text: String) {
         guard text.hasPrefix(Kind.prefix + "_") else { return nil }
@@ -38,8 +42,11 @@ public struct Identifier<Kind: IdentifierKind>: Hashable, Comparable, Sendable, 
 
     /// Reads the 36 characters of a UUID (RFC 9562 section 4); nil when it is anything else.
     public init?(uuid text: String) {
-        let digits = text.utf8.filter { $0 != 0x2D }
-        guard text.utf8.count == 36, digits.count == 32 else { return nil }
+        let units = Array(text.utf8)
+        let dashes = [8, 13, 18, 23]
+        guard units.count == 36, dashes.allSatisfy({ units[$0] == 0x2D }) else { return nil }
+        let digits = units.filter { $0 != 0x2D }
+        guard digits.count == 32 else { return nil }
         var words: (UInt64, UInt64) = (0, 0)
         for unit in digits {
             guard let digit = Character(UnicodeScalar(unit)).hexDigitValue else { return nil }
@@ -86,7 +93,8 @@ public struct Identifier<Kind: IdentifierKind>: Hashable, Comparable, Sendable, 
         guard let value = Identifier(text) else {
             throw DecodingError.dataCorruptedError(
                 in: container,
-                debugDescription: "\"\(text.prefix(64))\" is not an identifier like \(Kind.prefix)_…")
+                debugDescription:
+                    "\"\(text.prefix(64))\" is not an identifier like \(Kind.prefix)_…")
         }
         self = value
     }

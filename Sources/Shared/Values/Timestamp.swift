@@ -9,10 +9,13 @@ public struct Timestamp: Hashable, Comparable, Sendable, Codable, CustomStringCo
         self.milliseconds = milliseconds
     }
 
-    /// Reads RFC 3339 in UTC (`Z`), with 0 to 9 fraction digits, of which 3 are kept.
+    /// Reads RFC 3339 in UTC (`Z`), without a fraction or with 1 to 9 digits, of which 3 are kept;
+    /// nil for any other form, and for a day that the month does not have.
     public init?(_ text: String) {
         let units = Array(text.utf8)
-        guard units.count >= 20, units[units.count - 1] == 0x5A, units[10] == 0x54 else { return nil }
+        guard units.count >= 20, units[units.count - 1] == 0x5A, units[10] == 0x54 else {
+            return nil
+        }
         func number(_ range: Range<Int>) -> Int64? {
             var value: Int64 = 0
             for unit in units[range] {
@@ -28,13 +31,14 @@ public struct Timestamp: Hashable, Comparable, Sendable, Codable, CustomStringCo
         else { return nil }
         var fraction: Int64 = 0
         if units.count > 20 {
-            guard units[19] == 0x2E, units.count <= 30, number(20..<units.count - 1) != nil else {
-                return nil
-            }
+            guard units[19] == 0x2E, (22...30).contains(units.count),
+                number(20..<units.count - 1) != nil
+            else { return nil }
             let digits = Array(units[20..<units.count - 1].prefix(3)) + [0x30, 0x30]
             fraction = digits.prefix(3).reduce(0) { $0 * 10 + Int64($1 - 0x30) }
         }
         let days = Timestamp.days(year: year, month: month, day: day)
+        guard Timestamp.civil(days: days) == (year, month, day) else { return nil }
         milliseconds = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + fraction
     }
 
