@@ -21,7 +21,9 @@ public final class HTTPClient: Sendable {
         loop.close()
     }
 
-    /// Once per process. A static is initialised by one thread while others wait, and libcurl's
+    /// Initialises libcurl, once per process.
+    ///
+    /// A static is initialised by one thread while others wait, and libcurl's
     /// own initialisation is thread-safe since 7.84 (CURL_VERSION_THREADSAFE); Debian 12 has 7.88.
     private static let isLibraryReady: Bool =
         curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK

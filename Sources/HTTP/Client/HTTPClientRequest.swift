@@ -6,14 +6,18 @@ public struct HTTPClientRequest: Sendable {
     public var url: String
     /// The header fields; `Host`, `Content-Length` and `Transfer-Encoding` are the client's own.
     public var headers: HTTPHeaders
-    /// The body, empty by default. A stream cannot be sent again: it fails with `connectionReset`
+    /// The body, empty by default.
+    ///
+    /// A stream cannot be sent again: it fails with `connectionReset`
     /// where the server closed a kept connection just then.
     public var body: HTTPBody
     /// How long the whole exchange may take, reading the response's body included; default 60 s,
     /// nil for no limit.
     public var deadline: Duration?
     /// How long nothing may move in either direction, default 60 s, whole seconds; nil for streams
-    /// that may be silent. Time in which the caller lets the peer wait does not count.
+    /// that may be silent.
+    ///
+    /// Time in which the caller lets the peer wait does not count.
     public var stallTimeout: Duration?
 
     /// - Parameters:

@@ -4,7 +4,8 @@ public struct HTTPClientResponse: Sendable {
     public let status: Int
     /// The header fields in order.
     public let headers: HTTPHeaders
-    /// The body. Read it to its end (`collect`), so that the connection can be used again; dropping
-    /// it before aborts the transfer.
+    /// The body; read it to its end (`collect`), so that the connection can be used again.
+    ///
+    /// Dropping it before its end aborts the transfer.
     public let body: HTTPBodyStream
 }

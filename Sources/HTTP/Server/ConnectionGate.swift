@@ -66,7 +66,7 @@ import Platform
         }
     }
 
-    /// A rest that goes on: which one it is, and the connection's socket. Nil when it works.
+    /// Which rest it is in, and the connection's socket; nil when it works.
     var rest: (number: UInt64, socket: Int32)? {
         state.withLock { state in
             guard state.isSuspended, let connection = unsafe state.connection else { return nil }

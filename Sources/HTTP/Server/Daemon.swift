@@ -63,7 +63,7 @@ import Platform
         shutdown(socket, Int32(SHUT_RDWR))
     }
 
-    /// Ends all connections and threads. Nothing may rest any more; blocks until they are gone.
+    /// Ends all connections and threads, and blocks until they are gone; nothing may rest any more.
     func stop() {
         guard isStopped.withLock({ flip(&$0) }) else { return }
         unsafe MHD_stop_daemon(daemon)

@@ -1,5 +1,5 @@
 import Dispatch
-import Platform
+public import Platform
 
 /// An HTTP/1.1 server on libmicrohttpd: a few threads move bytes, every request's handler is a
 /// child task of `run()`.
@@ -16,8 +16,9 @@ import Platform
 /// }
 /// try await server.run()
 /// ```
-public final class HTTPServer: Sendable {
-    /// Answers a request. It is asked with the head; the body is not received before it is read.
+public final class HTTPServer: Service {
+    /// Answers a request, asked with its head; the body is not received before it is read.
+    ///
     /// Its task is canceled when the client leaves and when the server stops.
     public typealias Handler = @Sendable (HTTPRequest, HTTPBodyStream) async -> HTTPResponse
 
@@ -136,8 +137,9 @@ public final class HTTPServer: Sendable {
         core.close()
     }
 
-    /// The handlers are gone: lets the daemon send what they answered, then ends it. On a thread
-    /// that may block, because this task may be canceled.
+    /// Lets the daemon send what the handlers, who are gone, have answered, then ends it.
+    ///
+    /// On a thread that may block, because this task may be canceled.
     private func shutDown(_ core: ServerCore, _ daemon: Daemon) async {
         core.close()
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in

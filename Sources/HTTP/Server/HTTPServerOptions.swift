@@ -8,7 +8,7 @@ public struct HTTPServerOptions: Sendable {
     public var port: UInt16 = 0
     /// The certificate chain and key of TLS (1.2 and 1.3), default none: plain HTTP.
     public var tls: TLSIdentity?
-    /// Threads that move bytes, default 2, 1 to 64. Handlers do not run on them.
+    /// Threads that move bytes, default 2, 1 to 64; handlers do not run on them.
     public var threads = 2
     /// Connections at once, default 1024; further ones wait in the backlog.
     public var connectionLimit = 1024
@@ -24,8 +24,10 @@ public struct HTTPServerOptions: Sendable {
     /// How large a request's body may be unless its handler says otherwise
     /// (`HTTPBodyStream.limited(toBytes:)`), default 1 MiB.
     public var bodyLimitBytes: Int64 = 1 << 20
-    /// How much of a body that the handler did not read is still received, to keep the connection,
-    /// default 16 MiB. Beyond it the connection is closed, with the answer if the body had not begun.
+    /// How much of a body that the handler did not read is still received, default 16 MiB.
+    ///
+    /// So the connection is kept and the client, who may read only after writing, sees the answer.
+    /// Beyond it the connection is closed, after the answer only if the body had not begun.
     public var drainLimitBytes: Int64 = 16 << 20
     /// How much of a body is held in memory per direction, default 256 KiB.
     public var bufferBytes = 256 << 10
@@ -48,7 +50,7 @@ public struct HTTPServerOptions: Sendable {
             status: status, headers: ["Content-Type": "text/plain; charset=utf-8"],
             body: .text(error.message + "\n"))
     }
-    /// Receives the C library's complaints, one line each; it must not block. Default: dropped.
+    /// Receives the C library's complaints, one line each; it must not block; default: dropped.
     public var complaint: @Sendable (String) -> Void = { _ in }
 
     /// The defaults.

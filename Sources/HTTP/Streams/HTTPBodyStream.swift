@@ -6,6 +6,7 @@ import Platform
 /// (`Expect: 100-continue`) before the first read. Dropping a client's response body before its
 /// end aborts the transfer.
 public final class HTTPBodyStream: AsyncSequence, Sendable {
+    /// A piece of the body, never empty.
     public typealias Element = [UInt8]
 
     /// The length that the peer announced, nil when it sends chunks.
@@ -88,12 +89,14 @@ public final class HTTPBodyStream: AsyncSequence, Sendable {
         return whole
     }
 
+    /// Starts reading.
     public func makeAsyncIterator() -> Iterator { Iterator(stream: self) }
 
     /// Reads the body piece by piece.
     public struct Iterator: AsyncIteratorProtocol {
         let stream: HTTPBodyStream
 
+        /// The next piece, nil at the end; as `HTTPBodyStream.next()`.
         public mutating func next() async throws -> [UInt8]? { try await stream.next() }
     }
 

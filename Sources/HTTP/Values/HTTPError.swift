@@ -47,5 +47,6 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         self.errno = errno
     }
 
+    /// The message.
     public var description: String { message }
 }
