@@ -1,0 +1,123 @@
+import Shared
+
+/// `backup …`.
+enum BackupCommands {
+    static let all = [create, list, entries, restore, exportKey]
+
+    private static let create = CommandDescription(
+        "backup create", aliases: ["new"], [.one("PROJECT")], summary: "Back a project up now",
+        details: "With -o id the new backup's id is written. Exit code 3: something was left out.",
+        examples: ["berth backup create notes", "id=$(berth backup create notes -o id)"]
+    ) { invocation in
+        let project = try invocation.word(0)
+        return try await invocation.perform("POST", ["projects", project, "backup"]) { operation in
+            let name = HarmlessText.text(operation.scopeName ?? project)
+            // Another form of result than this version knows is told in fewer words.
+            let result = operation.result.flatMap {
+                try? JSON.decode(VolumeBackupResult.self, from: $0)
+            }
+            guard let result else { return .took("backed up \"\(name)\"", operation) }
+            return Ending(
+                "✔ backed up \"\(name)\"\(Ending.time(of: operation)): "
+                    + "\(Quantity.count(result.files, "file")), \(Quantity.bytes(result.bytes)), "
+                    + "\(Quantity.bytes(result.addedBytes)) new, "
+                    + "\(Quantity.bytes(result.storedBytes)) stored  \(result.backup.id)",
+                id: result.backup.id.description, omissions: Ending.omissions(of: operation))
+        }
+    }
+
+    private static let list = CommandDescription(
+        "backup list", [.one("PROJECT")], summary: "A project's backups",
+        examples: ["berth backup list notes", "berth backup list notes -o id --limit 1"]
+    ) { invocation in
+        let project = try invocation.word(0)
+        let page = try await invocation.list(
+            ["projects", project, "backups"], of: BackupDescription.self)
+        let text = BackupText(now: invocation.now())
+        let shown = HarmlessText.text(project)
+        try await invocation.publisher.list(
+            page, item: "backup/1",
+            none: "no backups of \"\(shown)\" yet; berth backup create \(shown) makes one",
+            id: { $0.id.description }, table: text.table)
+        return .done
+    }
+
+    private static let entries = CommandDescription(
+        "backup ls", [.one("PROJECT"), .one("BACKUP"), .optional("PATH")],
+        summary: "What a directory of a backup holds",
+        details: "Names show control characters and bytes that are not UTF-8 as escapes.",
+        examples: ["berth backup ls notes latest", "berth backup ls notes 3vqjhp41 src/data"]
+    ) { invocation in
+        var path = ProjectPath.root
+        if invocation.operands.count > 2 {
+            path = try ProjectPath(argument: invocation.operands[2])
+        }
+        let page = try await invocation.list(
+            [
+                "projects", try invocation.word(0), "backups", try invocation.word(1), "entries",
+            ], query: [.init("path", bytes: path.bytes)], of: BackupEntry.self)
+        let text = BackupText(now: invocation.now())
+        try await invocation.publisher.list(
+            page, item: "entry/1", none: "the directory is empty",
+            id: { HarmlessText.name([UInt8]($0.name)) }, table: text.entries)
+        return .done
+    }
+
+    private static let restore = CommandDescription(
+        "backup restore", [.one("PROJECT")],
+        options: [
+            OptionDescription("backup", .text("BACKUP"), "which backup; default latest"),
+            OptionDescription("path", .text("PATH"), "only this path of it"),
+            OptionDescription("to", .text("PATH"), "where the path goes; default where it was"),
+            OptionDescription(
+                "overwrite", .choice(Overwrite.allCases.map(\.rawValue)),
+                "what happens to something that is there; default never"),
+        ],
+        summary: "Put a project, or a path of it, back to what a backup holds",
+        details: """
+            Without --path the whole volume is exchanged for what the backup holds; a running
+            project is only stopped for that after a yes, or with --yes.
+            """,
+        examples: [
+            "berth backup restore notes --path src/a.txt --to src/a.old.txt",
+            "berth backup restore notes --backup 3vqjhp41 --yes",
+        ]
+    ) { invocation in
+        let options = invocation.options
+        let path = try options.path("path")
+        let destination = try options.path("to")
+        if path == nil, destination != nil {
+            throw CommandFailure.usage("--to needs --path", hint: "berth help backup restore")
+        }
+        let backup = try options.text("backup") ?? "latest"
+        let project = try await invocation.project(0)
+        let name = HarmlessText.text(project.name)
+        if path == nil, project.runtimeState == .running {
+            try await Confirmation(invocation: invocation).agree(
+                to: "\"\(name)\" is running and will be stopped to put all of it back. Restore it?")
+        }
+        let request = RestoreRequest(
+            backup: backup, path: path, destination: destination,
+            overwrite: try options.choice("overwrite", default: .never))
+        let what = path.map { HarmlessText.name($0.bytes) + " of \"\(name)\"" } ?? "\"\(name)\""
+        return try await invocation.perform(
+            "POST", ["projects", project.id.description, "restore"], body: request
+        ) { operation in
+            .took("restored \(what) from \(HarmlessText.text(backup))", operation)
+        }
+    }
+
+    private static let exportKey = CommandDescription(
+        "backup export-key", [.one("PROJECT")],
+        options: [
+            OptionDescription(
+                "password-file", .text("FILE"), "write the password there, for its owner only")
+        ],
+        summary: "What stock restic needs to open a project's repository",
+        details: "Whoever has the password can read all backups of the project.",
+        examples: [
+            "berth backup export-key notes --password-file key",
+            "eval \"$(berth backup export-key notes)\"; restic snapshots --no-lock",
+        ],
+        run: { try await ExportKey(invocation: $0).run() })
+}

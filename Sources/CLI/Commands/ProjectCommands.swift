@@ -1,0 +1,80 @@
+import Shared
+
+/// `project create`, `list` and `show`.
+enum ProjectCommands {
+    static let all = [create, list, show]
+
+    private static let create = CommandDescription(
+        "project create", aliases: ["new"], [.one("NAME")],
+        options: [
+            OptionDescription("host", .text("HOST"), "where it goes; default the most free host"),
+            OptionDescription("owner", .text("OWNER"), "whom it belongs to; default you"),
+            OptionDescription(
+                "environment", letter: "e", .text("NAME=VALUE"), isRepeatable: true,
+                "a variable of its process"),
+            OptionDescription(
+                "stop-grace", .text("TIME"), "how long its process may take to end; default 10s"),
+        ],
+        summary: "Make a project and place it",
+        details: "What follows -- is the command of the project's process, run in its volume.",
+        examples: [
+            "berth project create notes --host h1",
+            "berth project create web -- python3 -m http.server 8080",
+        ], takesCommand: true
+    ) { invocation in
+        let request = CreateProjectRequest(
+            name: try invocation.word(0), owner: try invocation.options.text("owner"),
+            host: try invocation.options.text("host"), runtime: try runtime(invocation))
+        let project = try await invocation.change(
+            "POST", ["projects"], body: request, as: ProjectDescription.self)
+        let place = project.hostName.map { " on \(HarmlessText.text($0))" } ?? ""
+        try await invocation.publisher.one(
+            project, schema: "project/1", id: project.id.description,
+            text: "✔ created \"\(HarmlessText.text(project.name))\"\(place)\n")
+        return .done
+    }
+
+    private static func runtime(
+        _ invocation: Invocation
+    ) throws(CommandFailure) -> RuntimeDescription? {
+        var environment: [String: String] = [:]
+        for word in invocation.options.words("environment") {
+            let parts = word.text?.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let parts, parts.count == 2, !parts[0].isEmpty else {
+                throw .usage(
+                    "\"\(word.shown)\" is not NAME=VALUE", hint: "--environment NAME=VALUE")
+            }
+            environment[String(parts[0])] = String(parts[1])
+        }
+        let grace = try invocation.options.span("stop-grace")
+        let command = try invocation.command()
+        guard !command.isEmpty || !environment.isEmpty || grace != nil else { return nil }
+        return RuntimeDescription(
+            command: command, environment: environment,
+            stopGraceSeconds: grace.map(TimeSpan.seconds) ?? 10)
+    }
+
+    private static let list = CommandDescription(
+        "project list", aliases: ["ls"], summary: "Projects, where they are and how exposed",
+        examples: ["berth project list", "berth project list --limit 1000 -o jsonl"]
+    ) { invocation in
+        let page = try await invocation.list(["projects"], of: ProjectDescription.self)
+        let text = ProjectText(now: invocation.now())
+        try await invocation.publisher.list(
+            page, item: "project/1", none: "no projects yet; berth project create NAME makes one",
+            id: { $0.id.description }, table: text.table)
+        return .done
+    }
+
+    private static let show = CommandDescription(
+        "project show", aliases: ["get"], [.one("PROJECT")], summary: "One project",
+        examples: ["berth project show notes"]
+    ) { invocation in
+        let project = try await invocation.project(0)
+        try await invocation.publisher.one(
+            project, schema: "project/1", id: project.id.description,
+            text: ProjectText(now: invocation.now()).details(project))
+        return .done
+    }
+}

@@ -1,0 +1,95 @@
+import Shared
+
+/// The fleet in one screen.
+struct StatusText: Sendable {
+    let isColored: Bool
+
+    func text(_ status: FleetStatus) -> String {
+        var facts = Facts()
+        facts.add("HOSTS", hosts(status))
+        facts.add("PROJECTS", projects(status.projects))
+        facts.add("BACKUPS", backups(status.projects))
+        if let worst = status.worst { facts.add("", self.worst(worst)) }
+        facts.add("OPERATIONS", operations(status.operations))
+        facts.add(
+            "COPIES",
+            "\(Quantity.count(status.pendingCopies)) pending"
+                + (status.pendingCopies > 0 ? "   → berth copy list" : ""))
+        var text = "hub \(HarmlessText.text(status.version)) · as of \(status.asOf)\n"
+        for warning in status.warnings {
+            text += Color.yellow.paint("▲ \(HarmlessText.text(warning))", isColored) + "\n"
+        }
+        text += "\n" + facts.text
+        let troubled = status.hosts.filter { $0.state == .troubled || $0.state == .silent }
+        if !troubled.isEmpty { text += "\n" + self.troubled(troubled, status.asOf) }
+        if !status.runningOperations.isEmpty { text += "\n" + running(status) }
+        return text
+    }
+
+    private func hosts(_ status: FleetStatus) -> String {
+        func count(_ state: HostState) -> Int { status.hosts.count { $0.state == state } }
+        let silent = count(.silent), troubled = count(.troubled)
+        return [
+            "\(status.hosts.count)",
+            Color.green.paint("● \(count(.ready)) ready", isColored && count(.ready) > 0),
+            Color.yellow.paint("▲ \(troubled) troubled", isColored && troubled > 0),
+            Color.red.paint("✕ \(silent) silent", isColored && silent > 0),
+            "○ \(count(.expected)) expected",
+        ].joined(separator: "   ")
+    }
+
+    private func projects(_ counts: ProjectCounts) -> String {
+        var parts = [
+            "\(Quantity.count(counts.provisioned)) provisioned",
+            "\(Quantity.count(counts.running)) running",
+        ]
+        if counts.provisionedUnknown > 0 {
+            parts.append("? \(Quantity.count(counts.provisionedUnknown)) unknown")
+        }
+        return "\(Quantity.count(counts.total))   " + parts.joined(separator: " · ")
+    }
+
+    private func backups(_ counts: ProjectCounts) -> String {
+        [
+            "● \(Quantity.count(counts.fresh)) fresh", "◐ \(Quantity.count(counts.dirty)) dirty",
+            Color.red.paint(
+                "✕ \(Quantity.count(counts.never)) never", isColored && counts.never > 0),
+            "? \(Quantity.count(counts.freshnessUnknown)) unknown",
+        ].joined(separator: "   ")
+    }
+
+    private func worst(_ project: ProjectDescription) -> String {
+        let name = HarmlessText.text(project.name)
+        let place = project.hostName.map { " on \(HarmlessText.text($0))" } ?? ""
+        return "worst exposure \(ProjectText.exposure(project))  \"\(name)\"\(place)"
+            + "   → berth backup create \(name)"
+    }
+
+    private func operations(_ counts: OperationCounts) -> String {
+        let failed = "\(Quantity.count(counts.failedInDay)) failed in 24h"
+        return [
+            "\(Quantity.count(counts.running)) running",
+            "\(Quantity.count(counts.waiting)) waiting",
+            "\(Quantity.count(counts.queued)) queued",
+            Color.red.paint(failed, isColored && counts.failedInDay > 0),
+        ].joined(separator: " · ")
+            + (counts.failedInDay > 0 ? "   → berth operation list --state failed" : "")
+    }
+
+    private func troubled(_ hosts: [HostDescription], _ now: Timestamp) -> String {
+        let lines = hosts.prefix(8).map { host in
+            let reason =
+                host.status?.trouble ?? "last heard of \(Quantity.age(host.seenAt, at: now)) ago"
+            return "  \(HarmlessText.text(host.name))  \(HostText.state(host)): "
+                + HarmlessText.text(reason) + "\n"
+        }
+        let rest = hosts.count - lines.count
+        return lines.joined() + (rest > 0 ? "  … \(rest) more: berth host list\n" : "")
+    }
+
+    private func running(_ status: FleetStatus) -> String {
+        let shown = Array(status.runningOperations.prefix(8))
+        let table = OperationText(now: status.asOf).table(shown)
+        return table.text(width: 110, hasHeader: true)
+    }
+}
