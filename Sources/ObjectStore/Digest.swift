@@ -8,6 +8,7 @@ import COpenSSL
     /// How many bytes a SHA-256 has.
     public static let count = 32
 
+    /// Begins a digest.
     public init() {
         // Neither fails but for want of memory, or of OpenSSL's own default provider; Swift itself
         // traps in the first case, and nothing of the program works in the second.

@@ -33,8 +33,10 @@ public struct ObjectName: Hashable, Comparable, Sendable, CustomStringConvertibl
     /// The segments between the slashes; at least one.
     public var segments: [Substring] { text.split(separator: "/") }
 
+    /// The text.
     public var description: String { text }
 
+    /// The order of the bytes.
     public static func < (left: ObjectName, right: ObjectName) -> Bool { left.text < right.text }
 
     private static func isValid(_ text: String) -> Bool {
@@ -97,6 +99,7 @@ public struct ObjectPrefix: Hashable, Sendable, CustomStringConvertible {
         try ObjectName(text + rest)
     }
 
+    /// The text.
     public var description: String { text }
 }
 
@@ -107,6 +110,7 @@ public struct ObjectEntry: Hashable, Sendable {
     /// Its length in bytes.
     public let bytes: Int64
 
+    /// Describes one object.
     public init(name: ObjectName, bytes: Int64) {
         self.name = name
         self.bytes = bytes

@@ -47,6 +47,7 @@ public struct ObjectStoreError: Error, Sendable, CustomStringConvertible {
     /// Whether trying the same again later may succeed.
     public var isRetryable: Bool { code == .unavailable }
 
+    /// The message and its causes.
     public var description: String {
         cause.map { "\(message): \($0)" } ?? message
     }

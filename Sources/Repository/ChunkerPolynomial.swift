@@ -1,5 +1,6 @@
-/// An irreducible polynomial over GF(2) of degree 53: the secret of a repository's chunker
-/// (restic chunker, `Pol`). Bit i is the coefficient of x^i.
+/// An irreducible polynomial over GF(2) of degree 53, the secret of a repository's chunker.
+///
+/// Bit i is the coefficient of x^i (restic chunker, `Pol`).
 public struct ChunkerPolynomial: Hashable, Sendable, CustomStringConvertible {
     /// The degree that every polynomial here has.
     public static let degree = 53

@@ -131,7 +131,9 @@ final class FileSystemDirectory: Sendable {
                 unsafe CName.with(path) { unsafe berth_llistxattr($0, buffer, UInt(size)) }
             },
             get: { attribute, buffer, size in
-                unsafe CName.with(path) { unsafe berth_lgetxattr($0, attribute, buffer, UInt(size)) }
+                unsafe CName.with(path) {
+                    unsafe berth_lgetxattr($0, attribute, buffer, UInt(size))
+                }
             })
     }
 

@@ -1,7 +1,8 @@
 import Platform
 
-/// Objects that are costly to make and serve one caller at a time: taken for the length of a
-/// closure and put back. There are as many as there were callers at once, up to a limit kept idle.
+/// Objects that are costly to make and serve one caller at a time.
+///
+/// One is taken for the length of a closure and put back. There are as many as there were callers at once, up to a limit kept idle.
 final class InstancePool<Instance: Sendable>: Sendable {
     private let idle: Locked<[Instance]>
     private let idleLimit: Int

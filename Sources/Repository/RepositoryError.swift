@@ -48,6 +48,7 @@ public struct RepositoryError: Error, Sendable, CustomStringConvertible {
         RepositoryError(code: .corrupt(object: object), message: "\(object) is corrupt: \(reason)")
     }
 
+    /// The message and its causes.
     public var description: String {
         cause.map { "\(message): \($0)" } ?? message
     }

@@ -1,8 +1,10 @@
 import COpenSSL
 public import Platform
 
-/// The master key of a repository (restic design, "Keys, Encryption and MAC"): 32 bytes for
-/// AES-256, 16 for the `k` and 16 for the `r` of Poly1305-AES. Never printed, wiped at the end.
+/// The master key of a repository; never printed, wiped at the end.
+///
+/// 32 bytes for AES-256, 16 for the `k` and 16 for the `r` of Poly1305-AES (restic design, "Keys,
+/// Encryption and MAC").
 public struct RepositoryKey: Sendable {
     /// How many bytes a key has.
     public static let count = 64

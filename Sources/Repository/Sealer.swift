@@ -1,7 +1,9 @@
 import COpenSSL
 
-/// Seals and opens with a repository's key: `IV(16) || AES-256-CTR(plaintext) || Poly1305-AES(16)`
-/// (restic design, "Keys, Encryption and MAC"). Usable from any thread, many at once.
+/// Seals and opens with a repository's key; usable from any thread, many at once.
+///
+/// What is sealed is `IV(16) || AES-256-CTR(plaintext) || Poly1305-AES(16)` (restic design, "Keys,
+/// Encryption and MAC").
 ///
 /// The MAC covers the ciphertext alone and binds it to no name: whoever opens also compares the
 /// SHA-256 of what came out, or of the file, with the name it was asked for by.
