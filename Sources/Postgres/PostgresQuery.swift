@@ -77,12 +77,6 @@ public struct PostgresQuery: Sendable, Equatable, ExpressibleByStringInterpolati
                     type: Value.postgresType, value: value?.postgresValue ?? .null))
         }
 
-        /// A value or NULL, which becomes the next parameter.
-        public mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
-            query.append(
-                parameter: Parameter(type: Value.postgresType, value: value.postgresValue))
-        }
-
         /// The name of a table, column, channel or database, in double quotes
         /// (PostgreSQL 15, 4.1.1 Identifiers and Key Words).
         public mutating func appendInterpolation(identifier: String) {
