@@ -17,7 +17,7 @@ let strict: [SwiftSetting] = [
 /// Swift modules and what each may import; `Tests/LayeringTests` holds the sources to this table.
 let modules: [(name: String, imports: [String])] = [
     ("Shared", []),
-    ("Platform", ["CPlatform"]),
+    ("Platform", ["CPlatform", "CToml"]),
     ("Postgres", ["CPostgres", "Platform"]),
     ("SQLite", ["CSQLite", "Platform"]),
     ("Btrfs", ["CBtrfs", "CPlatform", "Platform"]),
@@ -28,14 +28,13 @@ let modules: [(name: String, imports: [String])] = [
         "Hub",
         [
             "Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository", "COpenSSL",
-            "CToml",
         ]
     ),
     (
         "HostAgent",
         [
             "Shared", "Platform", "SQLite", "Btrfs", "HTTP", "ObjectStore", "Repository",
-            "CPlatform", "CToml",
+            "CPlatform",
         ]
     ),
     ("CLI", ["Shared", "HTTP", "Platform"]),

@@ -1,7 +1,5 @@
 #include "ctoml.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <sstream>
 #include <string>
@@ -11,77 +9,61 @@
 
 namespace {
 
-void quote(std::ostringstream &out, std::string_view text) {
-    out << '"';
-    for (unsigned char byte : text) {
-        if (byte == '"' || byte == '\\') {
-            out << '\\' << byte;
-        } else if (byte < 0x20) {
-            char escape[8];
-            std::snprintf(escape, sizeof escape, "\\u%04x", byte);
-            out << escape;
-        } else {
-            out << byte;
-        }
-    }
-    out << '"';
-}
+struct Visit {
+    berth_toml_visitor visitor;
+    void *context;
 
-void write(std::ostringstream &out, const toml::node &node) {
-    const auto place = node.source().begin;
-    out << "{\"line\":" << place.line << ",\"column\":" << place.column << ",\"value\":";
-    if (const auto *table = node.as_table()) {
-        out << '{';
-        bool first = true;
-        for (const auto &[key, value] : *table) {
-            if (!first) out << ',';
-            first = false;
-            quote(out, key.str());
-            out << ':';
-            write(out, value);
-        }
-        out << '}';
-    } else if (const auto *array = node.as_array()) {
-        out << '[';
-        for (size_t index = 0; index < array->size(); index++) {
-            if (index > 0) out << ',';
-            write(out, (*array)[index]);
-        }
-        out << ']';
-    } else if (const auto *text = node.as_string()) {
-        quote(out, text->get());
-    } else if (const auto *flag = node.as_boolean()) {
-        out << (flag->get() ? "true" : "false");
-    } else if (const auto *whole = node.as_integer()) {
-        out << whole->get();
-    } else {
-        std::ostringstream plain;
-        node.visit([&](const auto &value) {
-            if constexpr (toml::is_value<decltype(value)>) plain << value.get();
-        });
-        quote(out, plain.str());
+    void tell(const toml::node &node, const std::string &path, char kind,
+              const std::string &text) const {
+        const auto place = node.source().begin;
+        visitor(context, path.c_str(), kind, text.c_str(), static_cast<int>(place.line),
+                static_cast<int>(place.column));
     }
-    out << '}';
-}
+
+    void value(const toml::node &node, const std::string &path) const {
+        if (const auto *table = node.as_table()) {
+            tell(node, path, 't', "");
+            for (const auto &[key, member] : *table) {
+                value(member, path + std::string(key.str()) + '\x1f');
+            }
+        } else if (const auto *array = node.as_array()) {
+            tell(node, path, 'a', "");
+            for (size_t index = 0; index < array->size(); index++) {
+                value((*array)[index], path + std::to_string(index) + '\x1f');
+            }
+        } else if (const auto *text = node.as_string()) {
+            tell(node, path, 's', text->get());
+        } else if (const auto *flag = node.as_boolean()) {
+            tell(node, path, 'b', flag->get() ? "true" : "false");
+        } else if (const auto *whole = node.as_integer()) {
+            tell(node, path, 'i', std::to_string(whole->get()));
+        } else {
+            std::ostringstream plain;
+            node.visit([&](const auto &inner) {
+                if constexpr (toml::is_value<decltype(inner)>) plain << inner.get();
+            });
+            tell(node, path, node.is_floating_point() ? 'f' : 'd', plain.str());
+        }
+    }
+};
 
 }  // namespace
 
-int berth_toml_parse(const char *source, size_t length, char **text, int *line, int *column) {
+int berth_toml_parse(const char *source, size_t length, berth_toml_visitor visitor, void *context,
+                     char **message, int *line, int *column) {
     *line = 0;
     *column = 0;
     try {
         const toml::table table = toml::parse(std::string_view(source, length));
-        std::ostringstream out;
-        write(out, table);
-        *text = strdup(out.str().c_str());
+        Visit{visitor, context}.value(table, "");
         return 1;
     } catch (const toml::parse_error &error) {
         *line = static_cast<int>(error.source().begin.line);
         *column = static_cast<int>(error.source().begin.column);
-        *text = strdup(std::string(error.description()).c_str());
+        *message = strdup(std::string(error.description()).c_str());
         return 0;
     } catch (const std::exception &error) {
-        *text = strdup(error.what());
+        *message = strdup(error.what());
         return 0;
     }
 }

@@ -7,11 +7,17 @@
 extern "C" {
 #endif
 
-/* Parses `length` bytes of TOML 1.0 (toml++). On success returns 1 and stores a JSON document, on
-   a syntax error returns 0 and stores its description; in both cases *text is malloc'd and the
-   caller frees it. Values become {"line":…,"column":…,"value":…}, tables and arrays alike, so that
-   every complaint about the configuration can name its place; line and column count from 1. */
-int berth_toml_parse(const char *source, size_t length, char **text, int *line, int *column);
+/* Told of every value of a document in its order, tables and arrays before what is in them.
+   `path` is the keys from the root, each ended by byte 0x1F, the elements of an array numbered
+   from 0; `kind` is one of t (table), a (array), s (string), i (integer), f (float), b (boolean),
+   d (date or time); `text` is the value's text, empty for t and a; line and column count from 1. */
+typedef void (*berth_toml_visitor)(void *context, const char *path, char kind, const char *text,
+                                   int line, int column);
+
+/* Parses `length` bytes of TOML 1.0 (toml++) and visits every value. Returns 1, or 0 on a syntax
+   error; then *message is a malloc'd description that the caller frees, with its place. */
+int berth_toml_parse(const char *source, size_t length, berth_toml_visitor visitor, void *context,
+                     char **message, int *line, int *column);
 
 #ifdef __cplusplus
 }
