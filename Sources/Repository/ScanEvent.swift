@@ -15,6 +15,14 @@ enum ScanEvent: Sendable {
     case socket(path: [UInt8])
     /// An entry that is left out, because it cannot be read or written down.
     case failed(path: [UInt8], message: String)
+
+    /// Whether it tells of an entry, not a directory, that needs no more work.
+    var isCompleteEntry: Bool {
+        switch self {
+        case .entry, .socket, .failed: true
+        case .enter, .leave, .file, .nested: false
+        }
+    }
 }
 
 /// Where a file's content is read from, and what the file must still be then.

@@ -1,0 +1,164 @@
+import Platform
+
+/// Does the work of a backup: reads, cuts, hashes, compresses and seals on a bounded pool of
+/// threads, and hands the blobs to the sink.
+struct BackupWorker: Sendable {
+    private let sink: any BlobSink
+    private let chunker: Chunker
+    private let pool: BlockingPool
+    private let meter: TransferMeter
+    private let chunksAtOnce: Int
+    /// The id of the chunk of zeros, once it has been stored.
+    private let zeros = Locked<BlobID?>(nil)
+
+    /// - Parameters:
+    ///   - chunksAtOnce: how many chunks of one large file are in memory.
+    init(
+        sink: any BlobSink, chunker: Chunker, pool: BlockingPool, meter: TransferMeter,
+        chunksAtOnce: Int
+    ) {
+        self.sink = sink
+        self.chunker = chunker
+        self.pool = pool
+        self.meter = meter
+        self.chunksAtOnce = chunksAtOnce
+    }
+
+    /// - Throws: what the sink throws, and cancellation; a file that cannot be read is a result.
+    func perform(_ work: BackupWork) async throws -> BackupResult {
+        switch work {
+        case .files(let files): .files(try await store(files))
+        case .largeFile(let file): .files([(file, try await storeLarge(file))])
+        case .trees(let trees): .trees(try await store(trees))
+        }
+    }
+
+    // MARK: Small files
+
+    private enum Reading: Sendable {
+        case chunks([PreparedBlob])
+        case failed(String)
+    }
+
+    private func store(
+        _ files: [BackupFile]
+    ) async throws -> [(file: BackupFile, content: BackupContent)] {
+        // In the order of inodes, which is closer to the order on the disk than that of names.
+        let ordered = files.sorted { $0.source.inode < $1.source.inode }
+        let readings = try await pool.run { [sink, chunker] in
+            try ordered.map { try BackupWorker.read($0.source, chunker: chunker, sink: sink) }
+        }
+        var results: [(file: BackupFile, content: BackupContent)] = []
+        results.reserveCapacity(files.count)
+        var bytes: Int64 = 0
+        for (file, reading) in zip(ordered, readings) {
+            bytes += file.source.sizeBytes
+            switch reading {
+            case .failed(let message): results.append((file, .failed(message)))
+            case .chunks(let blobs):
+                for blob in blobs where blob.sealed != nil { try await sink.add(blob) }
+                results.append((file, .chunks(blobs.map(\.id))))
+            }
+        }
+        meter.advance(entries: Int64(files.count), bytes: bytes)
+        return results
+    }
+
+    private static func read(
+        _ file: ScanFile, chunker: Chunker, sink: any BlobSink
+    ) throws -> Reading {
+        var chunks: [[UInt8]] = []
+        do {
+            let reader = try BackupFileReader(file, chunker: chunker)
+            let content = try reader.readAll()
+            chunks =
+                content.count <= Chunker.minimumBytes
+                ? [content] : cut(content, with: chunker)
+        } catch {
+            return .failed("\(error)")
+        }
+        return .chunks(try chunks.map { try sink.prepare($0, kind: .data) })
+    }
+
+    private static func cut(_ content: [UInt8], with chunker: Chunker) -> [[UInt8]] {
+        var chunker = chunker
+        chunker.reset()
+        var chunks: [[UInt8]] = []
+        var start = 0
+        while let end = chunker.nextBoundary(in: content, from: start) {
+            chunks.append([UInt8](content[start..<end]))
+            start = end
+        }
+        if start < content.count { chunks.append([UInt8](content[start...])) }
+        return chunks
+    }
+
+    // MARK: Large files
+
+    private func storeLarge(_ file: BackupFile) async throws -> BackupContent {
+        let reader: Locked<BackupFileReader>
+        do {
+            reader = try await pool.run { [chunker] in
+                Locked(try BackupFileReader(file.source, chunker: chunker))
+            }
+        } catch {
+            return .failed("\(error)")
+        }
+        return try await withThrowingTaskGroup(of: (Int, BlobID).self) { group in
+            var ids: [BlobID?] = []
+            var running = 0
+            while true {
+                let chunk: BackupFileReader.Chunk?
+                do {
+                    chunk = try await pool.run { try reader.withLock { try $0.next() } }
+                } catch {
+                    try await group.waitForAll()
+                    return .failed("\(error)")
+                }
+                guard let chunk else { break }
+                try Task.checkCancellation()
+                if running == chunksAtOnce, let (index, id) = try await group.next() {
+                    ids[index] = id
+                    running -= 1
+                }
+                let index = ids.count
+                ids.append(nil)
+                running += 1
+                group.addTask { (index, try await store(chunk)) }
+            }
+            for try await (index, id) in group { ids[index] = id }
+            meter.advance(entries: 1)
+            return .chunks(ids.compactMap { $0 })
+        }
+    }
+
+    private func store(_ chunk: BackupFileReader.Chunk) async throws -> BlobID {
+        let plaintext: [UInt8]
+        switch chunk {
+        case .bytes(let bytes): plaintext = bytes
+        case .zeros:
+            if let known = zeros.withLock({ $0 }) {
+                meter.advance(bytes: Int64(Chunker.minimumBytes))
+                return known
+            }
+            plaintext = [UInt8](repeating: 0, count: Chunker.minimumBytes)
+        }
+        let blob = try await pool.run { [sink] in try sink.prepare(plaintext, kind: .data) }
+        if blob.sealed != nil { try await sink.add(blob) }
+        if case .zeros = chunk { zeros.withLock { $0 = blob.id } }
+        meter.advance(bytes: Int64(plaintext.count))
+        return blob.id
+    }
+
+    // MARK: Trees
+
+    private func store(
+        _ trees: [BackupTree]
+    ) async throws -> [(directory: Int, tree: BlobID)] {
+        let blobs = try await pool.run { [sink] in
+            try trees.map { try sink.prepare(TreeEncoder.encode($0.nodes), kind: .tree) }
+        }
+        for blob in blobs where blob.sealed != nil { try await sink.add(blob) }
+        return zip(trees, blobs).map { ($0.directory, $1.id) }
+    }
+}

@@ -1,0 +1,163 @@
+public import Platform
+
+/// Writes what a backup holds into a directory.
+///
+/// The target should be fresh, empty and reachable by nobody else (a directory or subvolume with
+/// mode 0700): the caller publishes it when everything succeeded, and discards it otherwise. Nothing
+/// is ever written outside of it, whatever the trees say.
+public struct Restore: Sendable {
+    /// So many threads write, and so many directories and files are in work, unless told otherwise.
+    public static let defaultWorkers = 4
+    private static let largeFilesAtOnce = 2
+
+    private let source: any BlobSource
+    private let target: RestoreDirectory
+    private let policy: RestorePolicy
+    private let workers: Int
+    private let progress: @Sendable (TransferProgress) -> Void
+
+    /// Prepares a restore into the directory that is open as `target`.
+    ///
+    /// - Parameters:
+    ///   - source: where the blobs come from.
+    ///   - target: for `RestoreSelection.volume` and `.tree` an empty directory.
+    ///   - policy: what of the nodes' power is given back.
+    ///   - workers: how many threads write, 1 to 64, default 4; twice as many pieces of work fetch
+    ///     blobs.
+    ///   - progress: told after each piece of work, from any thread; it must not block. The totals
+    ///     grow while directories are being entered.
+    /// - Throws: `PlatformError` where the target cannot be opened.
+    public init(
+        source: any BlobSource, target: borrowing Descriptor, policy: RestorePolicy,
+        workers: Int = Restore.defaultWorkers,
+        progress: @escaping @Sendable (TransferProgress) -> Void = { _ in }
+    ) throws {
+        self.source = source
+        self.target = RestoreDirectory(try FileSystemDirectory(sameAs: target))
+        self.policy = policy
+        self.workers = max(1, min(workers, 64))
+        self.progress = progress
+    }
+
+    /// Restores and makes it durable (syncfs(2)).
+    ///
+    /// - Parameters:
+    ///   - selection: what is restored.
+    ///   - rootTree: the tree that the snapshot file names.
+    /// - Throws: `RepositoryError` naming the path, and the blob and pack where one is missing or
+    ///   corrupt: what was written until then is to be discarded. `invalidInput` where the target
+    ///   is not empty or the path is not in the backup.
+    @concurrent
+    public func run(_ selection: RestoreSelection, of rootTree: BlobID) async throws
+        -> RestoreSummary
+    {
+        let pool = BlockingPool(label: "berth.restore", width: workers)
+        let (nodes, own) = try await resolve(selection, TreeWalker(rootTree: rootTree, source: source))
+        let isolates = try await pool.run { [target] in
+            if case .path = selection { return try target.passesAttributesOn() }
+            guard try target.isEmpty() else {
+                throw RepositoryError(
+                    code: .invalidInput, message: "the directory to restore into is not empty")
+            }
+            return try target.passesAttributesOn()
+        }
+        let worker = RestoreWorker(
+            source: source, policy: policy, pool: pool,
+            meter: TransferMeter(observe: progress), chunksAtOnce: workers, isolates: isolates)
+        var plan = RestorePlan(target: target, node: own, policy: policy)
+        try await work(on: nodes, plan: &plan, worker: worker)
+        let links = plan.links
+        try await pool.run { [target] in
+            try Restore.makeLinks(links, in: target)
+            try target.sync()
+        }
+        return plan.summary
+    }
+
+    /// The entries of the target, and what the target itself becomes.
+    private func resolve(
+        _ selection: RestoreSelection, _ walker: TreeWalker
+    ) async throws -> (nodes: [Node], own: Node?) {
+        switch selection {
+        case .volume:
+            let volume = try await walker.volume()
+            guard let tree = volume.subtree else { return ([], volume) }
+            return (try await walker.entries(of: tree), volume)
+        case .tree: return (try await walker.entries(), nil)
+        case .path(let path, let name):
+            if let objection = TreeDecoder.objection(toName: name) {
+                throw RepositoryError(
+                    code: .invalidInput, message: "the new name is \(objection)")
+            }
+            var node = try await walker.node(at: path)
+            node.name = name
+            return ([node], nil)
+        }
+    }
+
+    private enum Outcome: Sendable {
+        case worked(RestoreResult, wasLargeFile: Bool)
+    }
+
+    private func work(
+        on nodes: [Node], plan: inout RestorePlan, worker: RestoreWorker
+    ) async throws {
+        let place = RestorePlace(number: RestorePlan.root, base: target, names: [], path: [])
+        let entered = try await worker.enter(place, nodes)
+        try await withThrowingTaskGroup(of: Outcome.self) { group in
+            try apply(entered, to: &plan, meter: worker.meter)
+            var (running, runningLarge) = (0, 0)
+            while !plan.isFinished {
+                try Task.checkCancellation()
+                while running < workers * 2,
+                    let work = plan.nextWork(
+                        allowsLargeFile: runningLarge < Restore.largeFilesAtOnce,
+                        allowsEntering: plan.backlog < workers * 2)
+                {
+                    var isLarge = false
+                    if case .largeFile = work { isLarge = true }
+                    running += 1
+                    runningLarge += isLarge ? 1 : 0
+                    group.addTask { [isLarge] in
+                        .worked(try await worker.perform(work), wasLargeFile: isLarge)
+                    }
+                }
+                guard case .worked(let result, let wasLargeFile)? = try await group.next() else {
+                    break
+                }
+                running -= 1
+                runningLarge -= wasLargeFile ? 1 : 0
+                try apply(result, to: &plan, meter: worker.meter)
+            }
+        }
+    }
+
+    private func apply(
+        _ result: RestoreResult, to plan: inout RestorePlan, meter: TransferMeter
+    ) throws {
+        switch result {
+        case .entered(let number, let directory, let nodes):
+            let added = try plan.add(nodes, to: number, opened: directory)
+            meter.expect(entries: added.entries, bytes: added.bytes)
+            if added.done > 0 { meter.advance(entries: added.done) }
+        case .written(let number, let count): plan.settle(number, count: count)
+        case .finished(let number): plan.finish(number)
+        }
+    }
+
+    /// Makes the hard links, whose directories have their times already.
+    private static func makeLinks(_ links: [RestoreLink], in target: RestoreDirectory) throws {
+        for link in links {
+            guard let name = link.path.last, let original = link.original.last else { continue }
+            do {
+                let from = try link.original.dropLast().reduce(target) { try $0.descend($1) }
+                let to = try link.path.dropLast().reduce(target) { try $0.descend($1) }
+                try to.keepingTimes { try from.makeLink(from: original, to: name, in: to) }
+            } catch {
+                let path = link.path.joined(separator: [UInt8(ascii: "/")])
+                throw RestoreWorker.failure(
+                    String(decoding: [UInt8](path), as: UTF8.self), error)
+            }
+        }
+    }
+}

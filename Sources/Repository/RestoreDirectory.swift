@@ -1,0 +1,106 @@
+import CPlatform
+import Glibc
+import Platform
+
+/// A directory that a restore writes into: everything is created anew (`O_EXCL`, mkdir(2),
+/// mknod(2)) by a single name below the open descriptor, and directories are opened again only with
+/// openat2(2) beneath it, following nothing.
+final class RestoreDirectory: Sendable {
+    private let directory: FileSystemDirectory
+
+    private static let resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
+        | UInt64(RESOLVE_NO_MAGICLINKS)
+
+    init(_ directory: FileSystemDirectory) {
+        self.directory = directory
+    }
+
+    /// The descriptor's number; it must not outlive the directory.
+    var number: Int32 { directory.number }
+
+    /// Whether what is created in it gets attributes from it: an ACL or a compression property.
+    func passesAttributesOn() throws -> Bool {
+        try !directory.attributes().isEmpty
+    }
+
+    func isEmpty() throws -> Bool {
+        try directory.names().isEmpty
+    }
+
+    /// Opens a directory inside.
+    func descend(_ name: [UInt8]) throws -> RestoreDirectory {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+        return RestoreDirectory(FileSystemDirectory(try open(name, flags: flags, mode: 0)))
+    }
+
+    /// Makes a file and opens it for writing.
+    func makeFile(_ name: [UInt8]) throws -> Descriptor {
+        try open(name, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+    }
+
+    func makeDirectory(_ name: [UInt8]) throws {
+        try systemCall("mkdirat") {
+            unsafe CName.with(name) { unsafe mkdirat(directory.number, $0, 0o700) }
+        }
+    }
+
+    func makeSymlink(_ name: [UInt8], to target: [UInt8]) throws {
+        try systemCall("symlinkat") {
+            unsafe CName.with(name) { place in
+                unsafe CName.with(target) { unsafe symlinkat($0, directory.number, place) }
+            }
+        }
+    }
+
+    /// Makes a FIFO or a device node.
+    func makeSpecial(_ node: Node) throws {
+        let kind: UInt32
+        switch node.kind {
+        case .fifo: kind = S_IFIFO
+        case .blockDevice: kind = S_IFBLK
+        case .characterDevice: kind = S_IFCHR
+        case .file, .directory, .symlink, .socket:
+            preconditionFailure("a \(node.kind.rawValue) is not made by mknod")
+        }
+        try systemCall("mknodat") {
+            unsafe CName.with(node.name) {
+                unsafe mknodat(directory.number, $0, kind | 0o600, UInt(node.device))
+            }
+        }
+    }
+
+    /// Gives a file inside one more name, in `other`.
+    func makeLink(from name: [UInt8], to newName: [UInt8], in other: RestoreDirectory) throws {
+        try systemCall("linkat") {
+            unsafe CName.with(name) { old in
+                unsafe CName.with(newName) {
+                    unsafe linkat(directory.number, old, other.number, $0, 0)
+                }
+            }
+        }
+    }
+
+    /// Runs `body`, which changes entries, and gives the directory its modification time back.
+    func keepingTimes(_ body: () throws -> Void) throws {
+        let before = try directory.status().modified
+        try body()
+        let time = timespec(
+            tv_sec: Int(before.seconds), tv_nsec: Int(before.nanoseconds))
+        try systemCall("futimens") { unsafe futimens(directory.number, [time, time]) }
+    }
+
+    /// Makes everything of the file system durable (syncfs(2)).
+    func sync() throws {
+        try systemCall("syncfs") { berth_syncfs(directory.number) }
+    }
+
+    private func open(_ name: [UInt8], flags: Int32, mode: UInt64) throws -> Descriptor {
+        let number = try systemCall("openat2") {
+            unsafe CName.with(name) {
+                unsafe berth_openat2(
+                    directory.number, $0, UInt64(flags | O_CLOEXEC), mode, Self.resolve)
+            }
+        }
+        return Descriptor(owning: number)
+    }
+}

@@ -1,0 +1,228 @@
+/// The decisions of a restore: which directory is entered next, which files are written together,
+/// which names are hard links, when a directory is complete. It does nothing itself.
+struct RestorePlan {
+    /// The number of the target.
+    static let root = 0
+    /// Files up to this size are written several at a time.
+    static let smallFileLimitBytes: UInt64 = 4 << 20
+    private static let filesPerWork = 64
+    private static let bytesPerWork: UInt64 = 4 << 20
+    private static let depthLimit = 4_096
+    /// So many directories stay open.
+    private static let openLimit = 256
+
+    private struct Directory {
+        let parent: Int?
+        let depth: Int
+        /// nil for a target that keeps its own metadata.
+        let node: Node?
+        var waiting = 0
+    }
+
+    private struct LinkKey: Hashable {
+        let inode: UInt64
+        let device: UInt64
+    }
+
+    private struct Original {
+        let path: [[UInt8]]
+        let node: Node
+    }
+
+    private let policy: RestorePolicy
+    private let target: RestoreDirectory
+    private var directories: [Int: Directory] = [:]
+    private var opened: [Int: RestoreDirectory] = [:]
+    private var openOrder: [Int] = []
+    private var lastNumber = RestorePlan.root
+    /// Directories to be entered, the next one last.
+    private var unentered: [(number: Int, node: Node)] = []
+    private var files: ArraySlice<RestoreWork> = []
+    private var largeFiles: ArraySlice<RestoreWork> = []
+    private var complete: [RestoreWork] = []
+    private var originals: [LinkKey: Original] = [:]
+    private(set) var links: [RestoreLink] = []
+    private(set) var summary = RestoreSummary()
+    private(set) var isFinished = false
+
+    /// - Parameters:
+    ///   - target: the directory that everything goes into.
+    ///   - node: what the target itself becomes, or nil where it stays as it is.
+    init(target: RestoreDirectory, node: Node?, policy: RestorePolicy) {
+        self.policy = policy
+        self.target = target
+        directories[RestorePlan.root] = Directory(
+            parent: nil, depth: 0, node: node.flatMap(policy.apply))
+        opened[RestorePlan.root] = target
+    }
+
+    /// The next piece of work, or nil while there is none.
+    ///
+    /// - Parameter allowsEntering: whether one more directory may be entered, which brings more
+    ///   files.
+    mutating func nextWork(allowsLargeFile: Bool, allowsEntering: Bool) -> RestoreWork? {
+        if let work = complete.popLast() { return work }
+        if allowsLargeFile, let work = largeFiles.popFirst() { return work }
+        if let work = files.popFirst() { return work }
+        guard allowsEntering, let (number, node) = unentered.popLast() else { return nil }
+        return .enter(place(number), node: node)
+    }
+
+    /// How many pieces of work wait to be handed out.
+    var backlog: Int { files.count + largeFiles.count }
+
+    /// Adds the entries of a directory that is open; subdirectories, symlinks and special files
+    /// have been made already.
+    ///
+    /// - Returns: how much came to be known, for progress.
+    /// - Throws: `RepositoryError` beyond the limit of depth.
+    mutating func add(
+        _ nodes: [Node], to number: Int, opened directory: RestoreDirectory
+    ) throws -> (entries: Int64, done: Int64, bytes: Int64) {
+        keep(directory, for: number)
+        let depth = directories[number]?.depth ?? 0
+        let place = place(number)
+        var small: [Node] = []
+        var smallBytes: UInt64 = 0
+        var subdirectories: [(number: Int, node: Node)] = []
+        var waiting = 0
+        var (entries, done, bytes): (Int64, Int64, Int64) = (0, 0, 0)
+        for node in nodes {
+            guard let kept = kept(node) else { continue }
+            if kept.kind == .directory {
+                guard depth < RestorePlan.depthLimit else { throw tooDeep }
+                lastNumber += 1
+                directories[lastNumber] = Directory(parent: number, depth: depth + 1, node: kept)
+                subdirectories.append((lastNumber, kept))
+                summary.directories += 1
+                waiting += 1
+                continue
+            }
+            entries += 1
+            // Anything but a file was made when the directory was entered, unless it has more names.
+            if isLink(kept, in: number) || (kept.kind != .file && kept.links <= 1) {
+                done += 1
+                continue
+            }
+            bytes += Int64(clamping: kept.sizeBytes)
+            waiting += 1
+            if kept.sizeBytes > RestorePlan.smallFileLimitBytes {
+                largeFiles.append(.largeFile(place, kept))
+                continue
+            }
+            small.append(kept)
+            smallBytes += kept.sizeBytes
+            if small.count >= RestorePlan.filesPerWork || smallBytes >= RestorePlan.bytesPerWork {
+                files.append(.files(place, small))
+                (small, smallBytes) = ([], 0)
+            }
+        }
+        if !small.isEmpty { files.append(.files(place, small)) }
+        // The first of them is entered next, so that packs are read in the order of their writing.
+        unentered += subdirectories.reversed()
+        directories[number]?.waiting = waiting
+        if waiting == 0 { settle(number, count: 0) }
+        return (entries, done, bytes)
+    }
+
+    /// Entries of a directory are complete.
+    mutating func settle(_ number: Int, count: Int) {
+        directories[number]?.waiting -= count
+        guard let directory = directories[number], directory.waiting == 0 else { return }
+        if let node = directory.node {
+            complete.append(.finish(place(number), node: node))
+        } else {
+            finish(number)
+        }
+    }
+
+    /// A directory has its metadata.
+    mutating func finish(_ number: Int) {
+        guard let directory = directories.removeValue(forKey: number) else { return }
+        opened[number] = nil
+        if let parent = directory.parent {
+            settle(parent, count: 1)
+        } else {
+            isFinished = true
+        }
+    }
+
+    /// The names from the target to an entry of a directory.
+    func path(of name: [UInt8], in number: Int) -> [[UInt8]] {
+        var names: [[UInt8]] = [name]
+        var next = directories[number]
+        while let directory = next, let parent = directory.parent {
+            names.append(directory.node?.name ?? [])
+            next = directories[parent]
+        }
+        return names.reversed()
+    }
+
+    private var tooDeep: RepositoryError {
+        RepositoryError(
+            code: .limitExceeded,
+            message: "more than \(RestorePlan.depthLimit) directories inside each other")
+    }
+
+    /// The node as the policy wants it, or nil where it is left out.
+    private mutating func kept(_ node: Node) -> Node? {
+        guard node.kind != .socket, let kept = policy.apply(to: node) else {
+            summary.leftOut += 1
+            return nil
+        }
+        switch kept.kind {
+        case .file:
+            summary.files += 1
+            summary.bytes += Int64(clamping: kept.sizeBytes)
+        case .symlink, .blockDevice, .characterDevice, .fifo: summary.others += 1
+        case .directory, .socket: break
+        }
+        return kept
+    }
+
+    /// Whether the node is one more name of something that is restored already; it is then noted.
+    private mutating func isLink(_ node: Node, in number: Int) -> Bool {
+        guard node.links > 1, node.inode != 0 else { return false }
+        let key = LinkKey(inode: node.inode, device: node.deviceID)
+        let path = path(of: node.name, in: number)
+        guard let original = originals[key] else {
+            originals[key] = Original(path: path, node: node)
+            return false
+        }
+        guard Self.isSameFile(original.node, node) else { return false }
+        links.append(RestoreLink(path: path, original: original.path))
+        return true
+    }
+
+    /// A file that was changed between the looks at two of its names is restored twice.
+    static func isSameFile(_ left: Node, _ right: Node) -> Bool {
+        left.kind == right.kind && left.content == right.content
+            && left.linkTarget == right.linkTarget && left.device == right.device
+    }
+
+    private mutating func keep(_ directory: RestoreDirectory, for number: Int) {
+        guard number != RestorePlan.root else { return }
+        if opened.updateValue(directory, forKey: number) == nil { openOrder.append(number) }
+        while openOrder.count > RestorePlan.openLimit {
+            opened[openOrder.removeFirst()] = nil
+        }
+    }
+
+    private func place(_ number: Int) -> RestorePlace {
+        var names: [[UInt8]] = []
+        var closed = 0
+        var base: RestoreDirectory?
+        var next: Int? = number
+        while let current = next, let directory = directories[current] {
+            if base == nil, let open = opened[current] {
+                base = open
+                closed = names.count
+            }
+            if directory.parent != nil { names.append(directory.node?.name ?? []) }
+            next = directory.parent
+        }
+        return RestorePlace(
+            number: number, base: base ?? target, names: names.prefix(closed).reversed(),
+            path: names.reversed())
+    }
+}

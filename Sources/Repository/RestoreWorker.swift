@@ -1,0 +1,185 @@
+import Platform
+
+/// Does the work of a restore: fetches blobs ahead, makes entries and writes files on a bounded pool
+/// of threads.
+struct RestoreWorker: Sendable {
+    let source: any BlobSource
+    let policy: RestorePolicy
+    let pool: BlockingPool
+    let meter: TransferMeter
+    /// Chunks of one large file that are fetched ahead.
+    let chunksAtOnce: Int
+    /// Whether attributes that the target passes on are removed.
+    let isolates: Bool
+    /// The chunk that is a hole.
+    private let zeros = BlobID(hashing: [UInt8](repeating: 0, count: Chunker.minimumBytes))
+
+    /// - Throws: `RepositoryError` naming the path; cancellation.
+    func perform(_ work: RestoreWork) async throws -> RestoreResult {
+        switch work {
+        case .enter(let place, let node):
+            return try await named(place, node) {
+                guard let tree = node.subtree else {
+                    throw RepositoryError.corrupt("the tree", "a directory has no subtree")
+                }
+                let walker = TreeWalker(rootTree: tree, source: source)
+                return try await enter(place, try await walker.entries(of: tree))
+            }
+        case .files(let place, let nodes):
+            try await write(nodes, in: place)
+            return .written(number: place.number, count: nodes.count)
+        case .largeFile(let place, let node):
+            try await named(place, node) { try await writeLarge(node, in: place) }
+            return .written(number: place.number, count: 1)
+        case .finish(let place, let node):
+            return try await named(place, node) {
+                try await pool.run { [isolates] in
+                    try RestoreMetadata.apply(
+                        node, to: place.open().number, isolates: isolates)
+                    return .finished(number: place.number)
+                }
+            }
+        }
+    }
+
+    /// Makes a directory's subdirectories and everything small that has one name.
+    func enter(_ place: RestorePlace, _ nodes: [Node]) async throws -> RestoreResult {
+        try await pool.run { [policy, isolates] in
+            let directory = try place.open()
+            for node in nodes {
+                guard let kept = policy.apply(to: node) else { continue }
+                do {
+                    if kept.kind == .directory {
+                        try directory.makeDirectory(kept.name)
+                    } else if kept.kind != .file, kept.links <= 1 {
+                        try RestoreWorker.make(kept, in: directory, isolates: isolates)
+                    }
+                } catch {
+                    throw RestoreWorker.failure(place.display(kept.name), error)
+                }
+            }
+            return .entered(number: place.number, directory, nodes)
+        }
+    }
+
+    private static func make(
+        _ node: Node, in directory: RestoreDirectory, isolates: Bool
+    ) throws {
+        switch node.kind {
+        case .symlink: try directory.makeSymlink(node.name, to: node.linkTarget)
+        case .fifo, .blockDevice, .characterDevice: try directory.makeSpecial(node)
+        case .file, .directory, .socket: return
+        }
+        try RestoreMetadata.apply(
+            node, named: node.name, in: directory.number, isolates: isolates)
+    }
+
+    // MARK: Files
+
+    private func write(_ nodes: [Node], in place: RestorePlace) async throws {
+        var contents: [[[UInt8]]] = []
+        contents.reserveCapacity(nodes.count)
+        for node in nodes {
+            let chunks = try await named(place, node) {
+                var chunks: [[UInt8]] = []
+                var bytes: UInt64 = 0
+                for id in node.content {
+                    let chunk = try await source.load(id, kind: .data)
+                    bytes += UInt64(chunk.count)
+                    guard bytes <= node.sizeBytes else {
+                        throw RepositoryError.corrupt("the tree", "more content than its size")
+                    }
+                    chunks.append(chunk)
+                }
+                return chunks
+            }
+            contents.append(chunks)
+        }
+        let bytes = nodes.reduce(0) { $0 + Int64(clamping: $1.sizeBytes) }
+        try await pool.run { [contents, isolates] in
+            let directory = try place.open()
+            for (node, chunks) in zip(nodes, contents) {
+                do {
+                    guard node.kind == .file else {
+                        try RestoreWorker.make(node, in: directory, isolates: isolates)
+                        continue
+                    }
+                    let file = try RestoreFile(node, in: directory)
+                    for chunk in chunks { try file.write(chunk) }
+                    try file.finish(isolates: isolates)
+                } catch {
+                    throw RestoreWorker.failure(place.display(node.name), error)
+                }
+            }
+        }
+        meter.advance(entries: Int64(nodes.count), bytes: bytes)
+    }
+
+    private enum Chunk: Sendable {
+        case bytes([UInt8])
+        case hole
+    }
+
+    private func writeLarge(_ node: Node, in place: RestorePlace) async throws {
+        let file = try await pool.run {
+            Locked(try RestoreFile(node, in: place.open()))
+        }
+        try await withThrowingTaskGroup(of: (Int, Chunk).self) { group in
+            var arrived: [Int: Chunk] = [:]
+            var requested = 0
+            for index in node.content.indices {
+                while requested < min(index + chunksAtOnce, node.content.count) {
+                    let id = node.content[requested]
+                    group.addTask { [requested] in (requested, try await load(id)) }
+                    requested += 1
+                }
+                while arrived[index] == nil, let (other, chunk) = try await group.next() {
+                    arrived[other] = chunk
+                }
+                guard let chunk = arrived.removeValue(forKey: index) else { continue }
+                let count = try await pool.run {
+                    try file.withLock { file -> Int in
+                        switch chunk {
+                        case .bytes(let bytes):
+                            try file.write(bytes)
+                            return bytes.count
+                        case .hole:
+                            file.skip(Chunker.minimumBytes)
+                            return Chunker.minimumBytes
+                        }
+                    }
+                }
+                meter.advance(bytes: Int64(count))
+            }
+        }
+        try await pool.run { [isolates] in
+            try file.withLock { try $0.finish(isolates: isolates) }
+        }
+        meter.advance(entries: 1)
+    }
+
+    private func load(_ id: BlobID) async throws -> Chunk {
+        id == zeros ? .hole : .bytes(try await source.load(id, kind: .data))
+    }
+
+    // MARK: Errors
+
+    private func named<Answer>(
+        _ place: RestorePlace, _ node: Node, _ body: () async throws -> Answer
+    ) async throws -> Answer {
+        do {
+            return try await body()
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            // A directory's place is the directory itself, a file's the one that it is in.
+            let path = node.subtree == nil ? place.display(node.name) : place.display()
+            throw RestoreWorker.failure(path, error)
+        }
+    }
+
+    static func failure(_ path: String, _ error: any Error) -> RepositoryError {
+        let code = (error as? RepositoryError)?.code ?? .fileSystem(path: path)
+        return RepositoryError(code: code, message: "cannot restore '\(path)'", cause: error)
+    }
+}
