@@ -16,6 +16,7 @@ public enum ChildExit: Sendable, Hashable, CustomStringConvertible {
             ? .signal(berth_term_signal(status)) : .code(berth_exit_status(status))
     }
 
+    /// Such as `exit code 3`.
     public var description: String {
         switch self {
         case .code(let code): "exit code \(code)"

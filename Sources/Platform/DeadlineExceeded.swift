@@ -13,5 +13,6 @@ public struct DeadlineExceeded: Error, Sendable, CustomStringConvertible {
         self.limit = limit
     }
 
+    /// What was being done, and the limit.
     public var description: String { "\(what): not finished within \(limit)" }
 }

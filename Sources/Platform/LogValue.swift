@@ -28,17 +28,21 @@ public enum LogValue: Sendable, Equatable {
 }
 
 extension LogValue: ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
+    /// Text as written.
     public init(stringLiteral value: String) { self = .string(value) }
 }
 
 extension LogValue: ExpressibleByIntegerLiteral {
+    /// A number as written.
     public init(integerLiteral value: Int64) { self = .integer(value) }
 }
 
 extension LogValue: ExpressibleByFloatLiteral {
+    /// A number as written.
     public init(floatLiteral value: Double) { self = .number(value) }
 }
 
 extension LogValue: ExpressibleByBooleanLiteral {
+    /// A truth value as written.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
 }

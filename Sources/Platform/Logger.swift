@@ -18,6 +18,7 @@ public enum LogLevel: String, Sendable, Comparable, CaseIterable {
         }
     }
 
+    /// Less means that it matters less.
     public static func < (one: LogLevel, other: LogLevel) -> Bool { one.rank < other.rank }
 }
 

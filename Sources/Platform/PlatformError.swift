@@ -21,12 +21,14 @@ public struct PlatformError: Error, Sendable, CustomStringConvertible {
     /// The system's error number, or 0 where there is none (errno(3)).
     public let errno: Int32
 
+    /// A failure; see the properties.
     public init(code: Code, message: String, errno: Int32 = 0) {
         self.code = code
         self.message = message
         self.errno = errno
     }
 
+    /// The message and the text of the error number.
     public var description: String {
         errno == 0 ? message : "\(message): \(describe(errno: errno))"
     }

@@ -17,12 +17,14 @@ public final class SerialQueue: SerialExecutor {
         queue = DispatchQueue(label: label)
     }
 
+    /// Runs a job after those that came before (SerialExecutor).
     public func enqueue(_ job: consuming ExecutorJob) {
         let unowned = UnownedJob(job)
         let executor = unsafe asUnownedSerialExecutor()
         queue.async { unsafe unowned.runSynchronously(on: executor) }
     }
 
+    /// The reference that an actor answers with.
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         unsafe UnownedSerialExecutor(ordinary: self)
     }

@@ -6,6 +6,7 @@ public struct UTCTime: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
     public let millisecondsSinceEpoch: Int64
 
+    /// The instant so many milliseconds after 1970 began.
     public init(millisecondsSinceEpoch: Int64) {
         self.millisecondsSinceEpoch = millisecondsSinceEpoch
     }
@@ -18,10 +19,12 @@ public struct UTCTime: Sendable, Hashable, Comparable, CustomStringConvertible {
         return UTCTime(millisecondsSinceEpoch: milliseconds)
     }
 
+    /// Earlier is less.
     public static func < (one: UTCTime, other: UTCTime) -> Bool {
         one.millisecondsSinceEpoch < other.millisecondsSinceEpoch
     }
 
+    /// RFC 3339 with milliseconds and `Z`.
     public var description: String {
         let day = millisecondsSinceEpoch.flooredQuotient(86_400_000)
         let rest = millisecondsSinceEpoch - day * 86_400_000

@@ -5,6 +5,7 @@ public struct UserIdentity: Sendable, Hashable {
     /// The group id.
     public let groupID: UInt32
 
+    /// A user and a group by number.
     public init(userID: UInt32, groupID: UInt32) {
         self.userID = userID
         self.groupID = groupID
