@@ -1,7 +1,8 @@
 import ObjectStore
 
-/// Turns plaintexts into sealed blobs and back: SHA-256, zstd, sealing. Usable from any thread,
-/// many at once; the contexts of all three are kept.
+/// Turns plaintexts into sealed blobs and back: SHA-256, zstd, sealing.
+///
+/// Usable from any thread, many at once; the contexts of all three are kept.
 public final class BlobCodec: Sendable {
     /// The sealer of this repository's key.
     public let sealer: Sealer
@@ -20,8 +21,10 @@ public final class BlobCodec: Sendable {
         try digests.with { $0.id(of: plaintext) }
     }
 
-    /// Compresses and seals. Data that zstd does not shrink is stored as it is (type 0 of the
-    /// format); trees are always compressed, because stock `prune` would repack them otherwise.
+    /// Compresses and seals.
+    ///
+    /// Data that zstd does not shrink is stored as it is (type 0 of the format); trees are always
+    /// compressed, because stock `prune` would repack them otherwise.
     ///
     /// - Throws: `RepositoryError`: `library`, or `limitExceeded` for a blob beyond 512 MiB.
     public func encode(_ plaintext: [UInt8], id: BlobID, kind: BlobKind) throws -> PreparedBlob {

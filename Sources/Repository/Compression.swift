@@ -1,7 +1,9 @@
 import CZstd
 
 /// zstd as the format uses it: one frame with its content size, without a checksum (the blob's
-/// SHA-256 and MAC are that), level 3. Usable from any thread, many at once.
+/// SHA-256 and MAC are that), level 3.
+///
+/// Usable from any thread, many at once.
 public final class Compression: Sendable {
     /// The level that balances time and room; restic's default too.
     public static let defaultLevel = 3

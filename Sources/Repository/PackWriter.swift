@@ -99,8 +99,9 @@ public actor PackWriter: BlobSink {
         return try codec.encode(plaintext, id: id, kind: kind)
     }
 
-    /// Takes a prepared blob; a blob that this run has taken before is dropped. When it fills a
-    /// pack, the pack is stored before this returns.
+    /// Takes a prepared blob; a blob that this run has taken before is dropped.
+    ///
+    /// When it fills a pack, the pack is stored before this returns.
     ///
     /// - Throws: `RepositoryError`: `verificationFailed`, or `store` with the store's error; what
     ///   `packIsDurable` throws.
