@@ -1,0 +1,50 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+SANITIZED := --skip LayeringTests
+
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the Debian packages that are missing (needs root only then)
+	@scripts/setup.sh
+
+build: setup ## Build berth-hub, berth-agent and berth for release, into .build/release
+	@swift build -c release --static-swift-stdlib
+
+test: setup ## Build and run all tests (as root: loop devices, other users)
+	@swift build --build-tests
+	swift test --skip-build
+
+check: setup ## Lint, layering and a build in which every warning is an error
+	@scripts/check.sh
+
+format: ## Format the Swift sources in place
+	@swift format format --in-place --parallel --recursive Package.swift Sources Tests
+
+lint: ## Check format and style of the Swift sources
+	@swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+tsan: setup ## Run the tests under ThreadSanitizer; the first race ends them
+	@export TSAN_OPTIONS=halt_on_error=1
+	swift test --sanitize=thread --scratch-path .build/tsan $(SANITIZED)
+
+asan: setup ## Run the tests under AddressSanitizer
+	@export ASAN_OPTIONS=detect_leaks=0
+	swift test --sanitize=address --scratch-path .build/asan $(SANITIZED)
+
+demo: build ## Show the main job from project to move on this machine, then remove everything
+	@scripts/demo.sh
+
+up: build ## Start a hub and two hosts on this machine and leave them running
+	@scripts/fleet.sh up
+
+down: ## Stop what `make up` started and remove it
+	@scripts/fleet.sh down
+
+bench-smoke: build ## Measure the figures of the main job
+	@scripts/bench-smoke.sh
