@@ -50,13 +50,6 @@ public struct NodeTime: Hashable, Sendable, Comparable {
         self.init(seconds: local - offset, nanoseconds: Int32(nanoseconds))
     }
 
-    /// The same as `append(to:)`, without the quotes.
-    var text: String {
-        var json: [UInt8] = []
-        append(to: &json)
-        return String(decoding: json.dropFirst().dropLast(), as: UTF8.self)
-    }
-
     public static func < (left: NodeTime, right: NodeTime) -> Bool {
         (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)
     }
