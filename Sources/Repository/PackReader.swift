@@ -1,0 +1,113 @@
+public import ObjectStore
+
+/// Reads blobs out of packs: whole packs, kept while they are used, since the blobs of a directory
+/// or a file lie together; every blob is verified.
+public actor PackReader: BlobSource {
+    private let index: RepositoryIndex
+    private let store: any ObjectStorage
+    private let codec: BlobCodec
+    private let cacheBytes: Int
+
+    private var cached: [BlobID: CachedPack] = [:]
+    private var useCount = 0
+    private var loading: [BlobID: [CheckedContinuation<Void, Never>]] = [:]
+
+    private struct CachedPack {
+        let bytes: [UInt8]
+        var lastUse: Int
+    }
+
+    /// Packs beyond this are read blob by blob.
+    private static let wholePackLimit: Int64 = 40 << 20
+
+    /// - Parameters:
+    ///   - index: where the blobs are.
+    ///   - store: the repository's store.
+    ///   - codec: the repository's codec.
+    ///   - cacheBytes: how many bytes of packs are kept; default 128 MiB, at least one pack is.
+    public init(
+        index: RepositoryIndex, store: any ObjectStorage, codec: BlobCodec,
+        cacheBytes: Int = 128 << 20
+    ) {
+        self.index = index
+        self.store = store
+        self.codec = codec
+        self.cacheBytes = cacheBytes
+    }
+
+    /// The verified plaintext of a blob.
+    ///
+    /// - Throws: `RepositoryError`: `missing` (the blob in the index, or its pack in the store),
+    ///   `corrupt` naming the pack, `store`.
+    public func load(_ id: BlobID, kind: BlobKind) async throws -> [UInt8] {
+        guard let location = index.location(of: id, kind: kind) else {
+            throw RepositoryError(
+                code: .missing(object: "blob \(id)"),
+                message: "\(kind.rawValue) blob \(id) is in no pack of the index")
+        }
+        let blob = location.blob
+        let end = Int64(blob.offset) + Int64(blob.length)
+        if location.pack.bytes > Self.wholePackLimit {
+            let sealed = try await Self.fetch(
+                location.pack.id, range: Int64(blob.offset)..<end, from: store)
+            return try await Self.open(
+                sealed, at: 0, blob: blob, pack: location.pack.id, codec: codec)
+        }
+        let bytes = try await pack(location.pack)
+        return try await Self.open(
+            bytes, at: Int(blob.offset), blob: blob, pack: location.pack.id, codec: codec)
+    }
+
+    /// A whole pack; a pack that another task is fetching is waited for.
+    private func pack(_ pack: RepositoryIndex.Pack) async throws -> [UInt8] {
+        while true {
+            useCount += 1
+            if let found = cached[pack.id] {
+                cached[pack.id]?.lastUse = useCount
+                return found.bytes
+            }
+            guard loading[pack.id] != nil else { break }
+            await withCheckedContinuation { loading[pack.id, default: []].append($0) }
+        }
+        loading[pack.id] = []
+        defer { loading.removeValue(forKey: pack.id)?.forEach { $0.resume() } }
+        let bytes = try await Self.fetch(pack.id, range: 0..<pack.bytes, from: store)
+        makeRoom(for: bytes.count)
+        cached[pack.id] = CachedPack(bytes: bytes, lastUse: useCount)
+        return bytes
+    }
+
+    private func makeRoom(for count: Int) {
+        var held = cached.values.reduce(0) { $0 + $1.bytes.count }
+        while held + count > cacheBytes,
+            let oldest = cached.min(by: { $0.value.lastUse < $1.value.lastUse })
+        {
+            held -= oldest.value.bytes.count
+            cached[oldest.key] = nil
+        }
+    }
+
+    private static func fetch(
+        _ pack: BlobID, range: Range<Int64>, from store: any ObjectStorage
+    ) async throws -> [UInt8] {
+        let name = try ObjectName.pack(pack)
+        return try await reading(name) {
+            try await store.get(name, range: range, limitBytes: range.count)
+        }
+    }
+
+    @concurrent private static func open(
+        _ bytes: [UInt8], at offset: Int, blob: PackedBlob, pack: BlobID, codec: BlobCodec
+    ) async throws -> [UInt8] {
+        let name = try ObjectName.pack(pack).text
+        let end = offset + Int(blob.length)
+        guard end <= bytes.count else {
+            throw RepositoryError.corrupt(
+                name, "blob \(blob.id) ends at \(end), the pack at \(bytes.count)")
+        }
+        return try unsafe bytes.withUnsafeBytes { all in
+            try unsafe codec.decode(
+                UnsafeRawBufferPointer(rebasing: all[offset..<end]), as: blob, pack: name)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+/// The file `config`: what a repository is (restic design, "Repository Layout").
+///
+/// Sealed as raw JSON, never compressed.
+public struct RepositoryConfig: Sendable, Equatable {
+    /// The format's version that this program writes.
+    public static let version = 2
+    /// The longest `config` in bytes.
+    static let limitBytes = 64 << 10
+
+    /// The repository's random identity.
+    public let id: BlobID
+    /// The polynomial of its chunker.
+    public let polynomial: ChunkerPolynomial
+
+    /// A new identity and a new random polynomial.
+    ///
+    /// - Throws: `RepositoryError` with code `library`.
+    public static func random() throws -> RepositoryConfig {
+        RepositoryConfig(id: BlobID(sha256: try randomBytes(32)), polynomial: try .random())
+    }
+
+    /// The sealed file.
+    func seal(with sealer: Sealer) throws -> [UInt8] {
+        try sealer.seal(
+            JSONFile.encode(
+                Contents(
+                    version: Self.version, id: id.hex, chunker_polynomial: polynomial.description)))
+    }
+
+    /// - Throws: `RepositoryError`: `wrongKey` when the MAC does not match, `corrupt`,
+    ///   `unsupported` for another version or a reducible polynomial.
+    static func open(_ sealed: [UInt8], with sealer: Sealer) throws -> RepositoryConfig {
+        let plain: [UInt8]
+        do {
+            plain = try sealer.open(sealed, object: "config")
+        } catch let error as RepositoryError where error.code == .corrupt(object: "config") {
+            throw RepositoryError(
+                code: .wrongKey, message: "this key does not open config, or config was altered",
+                cause: error)
+        }
+        let contents = try JSONFile.decode(Contents.self, from: plain, object: "config")
+        guard contents.version == version else {
+            throw RepositoryError(
+                code: .unsupported,
+                message: "the repository has format version \(contents.version), this program "
+                    + "reads and writes version 2; `restic migrate upgrade_repo_v2` converts it")
+        }
+        guard let id = BlobID(hex: contents.id) else {
+            throw RepositoryError.corrupt("config", "its id")
+        }
+        return RepositoryConfig(
+            id: id, polynomial: try ChunkerPolynomial(hex: contents.chunker_polynomial))
+    }
+
+    private struct Contents: Codable {
+        let version: Int
+        let id: String
+        let chunker_polynomial: String
+    }
+}

@@ -1,0 +1,108 @@
+/// The hub's lock on a repository: what keeps stock restic's prune away while backups are on their
+/// way. Follows restic's protocol, so that both sides see each other.
+public actor RepositoryLock {
+    private let repository: OpenRepository
+    private var file: LockFile
+    private var id: BlobID
+
+    /// Between writing one's own lock and looking for others again; restic waits as long.
+    private static let settleTime = Duration.milliseconds(200)
+
+    /// How often `refresh` must be called.
+    public static let refreshInterval = Duration.seconds(5 * 60)
+    /// When the last successful refresh is so long ago, work under the lock must stop.
+    public static let expiry = Duration.seconds(22 * 60 + 30)
+
+    private init(repository: OpenRepository, file: LockFile, id: BlobID) {
+        self.repository = repository
+        self.file = file
+        self.id = id
+    }
+
+    /// Takes a lock: looks for conflicting ones, writes its own, waits 200 ms, looks again.
+    ///
+    /// - Parameters:
+    ///   - repository: the repository.
+    ///   - file: the claim; its `hostname` must be synthetic.
+    ///   - clock: what waits.
+    /// - Throws: `RepositoryError`: `locked` naming whose lock is in the way; `store`, `corrupt`.
+    public static func acquire(
+        in repository: OpenRepository, as file: LockFile,
+        clock: any Clock<Duration> = ContinuousClock()
+    ) async throws -> RepositoryLock {
+        try await refuseConflicts(with: file, own: nil, in: repository)
+        let id = try await repository.write(.locks, JSONFile.encode(file))
+        do {
+            try await clock.sleep(for: settleTime)
+            try await refuseConflicts(with: file, own: id, in: repository)
+        } catch {
+            try await repository.remove(.locks, id)
+            throw error
+        }
+        return RepositoryLock(repository: repository, file: file, id: id)
+    }
+
+    /// Writes the lock anew with the time `now` and removes the old one.
+    ///
+    /// - Throws: `RepositoryError`: `locked` when somebody has removed this lock, which means that
+    ///   the work under it must stop; `store`.
+    public func refresh(at now: NodeTime) async throws {
+        guard try await repository.ids(of: .locks).contains(id) else {
+            throw RepositoryError(
+                code: .locked, message: "this lock was removed by somebody: stop what it covered")
+        }
+        var fresh = file
+        fresh.time = now
+        let freshID = try await repository.write(.locks, JSONFile.encode(fresh))
+        let old = id
+        (file, id) = (fresh, freshID)
+        try await repository.remove(.locks, old)
+    }
+
+    /// Gives the lock up.
+    public func release() async throws {
+        try await repository.remove(.locks, id)
+    }
+
+    /// All locks that are there, with their names.
+    ///
+    /// - Throws: `RepositoryError`: `corrupt`, `store`.
+    public static func all(in repository: OpenRepository) async throws -> [BlobID: LockFile] {
+        var locks: [BlobID: LockFile] = [:]
+        for id in try await repository.ids(of: .locks) {
+            do {
+                let json = try await repository.read(.locks, id)
+                locks[id] = try JSONFile.decode(LockFile.self, from: json, object: "locks/\(id)")
+            } catch let error as RepositoryError {
+                // It was given up between the listing and the reading.
+                if case .missing = error.code { continue }
+                throw error
+            }
+        }
+        return locks
+    }
+
+    /// Removes stale locks, as `restic unlock` does.
+    ///
+    /// - Returns: how many were removed.
+    public static func removeStale(in repository: OpenRepository, at now: NodeTime) async throws
+        -> Int
+    {
+        let stale = try await all(in: repository).filter { $0.value.isStale(at: now) }
+        for id in stale.keys { try await repository.remove(.locks, id) }
+        return stale.count
+    }
+
+    private static func refuseConflicts(
+        with file: LockFile, own: BlobID?, in repository: OpenRepository
+    ) async throws {
+        for (id, other) in try await all(in: repository) where id != own {
+            guard file.conflicts(with: other) else { continue }
+            throw RepositoryError(
+                code: .locked,
+                message: "the repository is locked\(other.exclusive ? " exclusively" : "") by "
+                    + "\(other.username)@\(other.hostname), process \(other.pid), since "
+                    + "\(other.time.text); if that is dead, `restic unlock` removes its lock")
+        }
+    }
+}
