@@ -6,6 +6,8 @@ import Platform
 /// socket and of the interrupt, with a deadline. Belongs to one actor.
 @safe final class LibpqSession {
     private let connection: OpaquePointer
+    /// Set by the notice receiver when the server has said farewell.
+    private let hasEnded: UnsafeMutablePointer<Int32>
     private let interrupt: Interrupt
     /// How long the server may take to obey a cancellation before the connection is given up.
     private let cancelGrace: Duration = .seconds(5)
@@ -30,9 +32,11 @@ import Platform
             throw PostgresError(code: .connectionFailed, message: "out of memory in libpq")
         }
         unsafe connection = unsafe started
+        unsafe hasEnded = .allocate(capacity: 1)
+        unsafe hasEnded.initialize(to: 0)
+        unsafe berth_pg_watch_notices(connection, hasEnded)
         do {
             try finishConnecting(options)
-            unsafe berth_pg_silence(connection)
             guard unsafe PQsetnonblocking(connection, 1) == 0 else { throw lost("set up") }
             _ = try script(options.sessionSetup)
         } catch let error as PostgresError where error.code == .connectionLost {
@@ -42,6 +46,7 @@ import Platform
 
     deinit {
         unsafe PQfinish(connection)
+        unsafe hasEnded.deallocate()
     }
 
     /// The socket's number, for a look at whether an idle connection has something to say.
@@ -207,8 +212,15 @@ import Platform
 
     /// Whether an idle connection is still whole: reads what the server may have sent meanwhile.
     func isWholeWhileIdle() -> Bool {
-        guard !isBroken, unsafe PQconsumeInput(connection) == 1 else { return false }
-        return unsafe PQstatus(connection) == CONNECTION_OK && transactionStatus == PQTRANS_IDLE
+        guard !isBroken, transactionStatus == PQTRANS_IDLE else { return false }
+        var polled = pollfd(fd: unsafe PQsocket(connection), events: Int16(POLLIN), revents: 0)
+        while unsafe poll(&polled, 1, 0) > 0 {
+            guard unsafe PQconsumeInput(connection) == 1 else { return false }
+            // Takes in what was read, and hands a farewell to the notice receiver.
+            _ = unsafe PQisBusy(connection)
+            guard unsafe hasEnded.pointee == 0 else { return false }
+        }
+        return unsafe PQstatus(connection) == CONNECTION_OK
     }
 
     // MARK: Waiting

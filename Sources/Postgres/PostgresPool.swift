@@ -52,6 +52,7 @@ public final class PostgresPool: Sendable {
     ///
     /// - Throws: `PostgresError` `.poolExhausted` when none became free in time,
     ///   `.connectionFailed`, `.closed`; `CancellationError`; what `body` throws.
+    @discardableResult
     public func withConnection<Answer>(
         _ body: (PostgresConnection) async throws -> Answer
     ) async throws -> Answer {
@@ -75,6 +76,7 @@ public final class PostgresPool: Sendable {
     ///     deadlock; default not at all. `body` must then have no effect outside the database.
     /// - Throws: as `withConnection` and `PostgresConnection.withTransaction`; `.outcomeUnknown`
     ///   when nobody can know whether the transaction happened, which is never retried.
+    @discardableResult
     public func withTransaction<Answer>(
         isolation: PostgresIsolation = .readCommitted, isReadOnly: Bool = false,
         retry: PostgresRetry = .none,

@@ -53,6 +53,7 @@ extension PostgresConnection {
     ///   - isReadOnly: refuses changes; default false.
     /// - Throws: what `body` throws; `PostgresError` `.outcomeUnknown` when the connection broke
     ///   during COMMIT, `.transactionAborted` when `body` swallowed a statement's error.
+    @discardableResult
     nonisolated public func withTransaction<Answer>(
         isolation: PostgresIsolation = .readCommitted, isReadOnly: Bool = false,
         _ body: (PostgresTransaction) async throws -> Answer

@@ -1,6 +1,7 @@
 #ifndef BERTH_CPOSTGRES_H
 #define BERTH_CPOSTGRES_H
 #include <libpq-fe.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 /* The PG_DIAG_ macros are character literals; as functions they have the type that libpq takes. */
@@ -18,12 +19,13 @@ static inline int berth_pg_diag_constraint(void) { return PG_DIAG_CONSTRAINT_NAM
 /* eventfd(2), close-on-exec and non-blocking. */
 static inline int berth_pg_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
-/* libpq prints notices to standard error unless told otherwise. */
-static void berth_pg_ignore_notice(void *argument, const PGresult *result) {
-    (void)argument;
-    (void)result;
+/* Takes what the server says of itself. libpq would print it to standard error. Without a statement
+   under way the server's farewell comes this way too: it sets *ended. */
+static void berth_pg_receive_notice(void *ended, const PGresult *result) {
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity && (!strcmp(severity, "FATAL") || !strcmp(severity, "PANIC"))) *(int *)ended = 1;
 }
-static inline void berth_pg_silence(PGconn *connection) {
-    PQsetNoticeReceiver(connection, berth_pg_ignore_notice, 0);
+static inline void berth_pg_watch_notices(PGconn *connection, int *ended) {
+    PQsetNoticeReceiver(connection, berth_pg_receive_notice, ended);
 }
 #endif
