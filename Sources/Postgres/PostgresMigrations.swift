@@ -13,7 +13,7 @@ public struct PostgresMigrations: Sendable {
     }
 
     /// The session advisory lock that keeps two programs from migrating at once.
-    private static let lock: Int64 = 0x6265_7274_685f_6d67
+    static let lock: Int64 = 0x6265_7274_685f_6d67
 
     /// Takes migrations from memory.
     ///
