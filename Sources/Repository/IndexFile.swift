@@ -39,7 +39,7 @@ public struct IndexFile: Sendable, Equatable {
                         blobs: pack.blobs.map {
                             Contents.Blob(
                                 id: $0.id, type: $0.kind.rawValue, offset: $0.offset,
-                                length: $0.length, uncompressed_length: $0.uncompressedLength)
+                                length: $0.length, uncompressedLength: $0.uncompressedLength)
                         })
                 }))
     }
@@ -62,7 +62,12 @@ public struct IndexFile: Sendable, Equatable {
             let type: String
             let offset: UInt32
             let length: UInt32
-            let uncompressed_length: UInt32?
+            let uncompressedLength: UInt32?
+
+            enum CodingKeys: String, CodingKey {
+                case id, type, offset, length
+                case uncompressedLength = "uncompressed_length"
+            }
 
             func checked(in object: String) throws -> PackedBlob {
                 guard let kind = BlobKind(rawValue: type) else {
@@ -74,7 +79,7 @@ public struct IndexFile: Sendable, Equatable {
                 // Go omits the field when it is zero; a zero written out means the same.
                 return PackedBlob(
                     id: id, kind: kind, offset: offset, length: length,
-                    uncompressedLength: uncompressed_length == 0 ? nil : uncompressed_length)
+                    uncompressedLength: uncompressedLength == 0 ? nil : uncompressedLength)
             }
         }
         struct Pack: Codable {

@@ -102,7 +102,7 @@ public struct KeyFile: Sendable {
         bytes = try JSONFile.encode(
             Contents(
                 created: origin.created.text, username: origin.username,
-                hostname: origin.hostname, kdf: "scrypt", N: cost.n, r: cost.r, p: cost.p,
+                hostname: origin.hostname, kdf: "scrypt", n: cost.n, r: cost.r, p: cost.p,
                 salt: Base64.encode(salt), data: Base64.encode(try user.seal(master))))
     }
 
@@ -124,7 +124,7 @@ public struct KeyFile: Sendable {
         guard let salt = Base64.decode(contents.salt), salt.count == Self.saltBytes,
             let data = Base64.decode(contents.data)
         else { throw RepositoryError.corrupt(object, "its salt or data") }
-        let cost = try Cost(n: contents.N, r: contents.r, p: contents.p)
+        let cost = try Cost(n: contents.n, r: contents.r, p: contents.p)
         let user = Sealer(key: try Self.derive(password, salt: salt, cost: cost))
         var plain: [UInt8]
         do {
@@ -165,11 +165,16 @@ public struct KeyFile: Sendable {
         let username: String
         let hostname: String
         let kdf: String
-        let N: Int
+        let n: Int
         let r: Int
         let p: Int
         let salt: String
         let data: String
+
+        enum CodingKeys: String, CodingKey {
+            case created, username, hostname, kdf, r, p, salt, data
+            case n = "N"
+        }
     }
 
     private struct MasterKey: Codable {

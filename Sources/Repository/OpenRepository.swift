@@ -17,6 +17,31 @@ public struct OpenRepository: Sendable {
     /// How many key files are tried with a password.
     private static let keyFileLimit = 20
 
+    /// A repository as its owner describes it to somebody who may not read `config`: a host, which
+    /// the hub tells key and polynomial of.
+    ///
+    /// Nothing is read, and the identity is not known.
+    ///
+    /// - Parameters:
+    ///   - store: where its objects are, as far as they may be used.
+    ///   - key: the master key.
+    ///   - polynomial: the chunker's polynomial.
+    public init(
+        store: any ObjectStorage, key: RepositoryKey, polynomial: ChunkerPolynomial
+    ) {
+        let config = RepositoryConfig(id: BlobID(hashing: []), polynomial: polynomial)
+        self.init(store: store, key: key, config: config, codec: BlobCodec(key: key))
+    }
+
+    private init(
+        store: any ObjectStorage, key: RepositoryKey, config: RepositoryConfig, codec: BlobCodec
+    ) {
+        self.store = store
+        self.key = key
+        self.config = config
+        self.codec = codec
+    }
+
     /// Makes a repository: a random key under a password, a random identity and polynomial.
     ///
     /// `config` comes last and makes it one.

@@ -24,7 +24,7 @@ public struct RepositoryConfig: Sendable, Equatable {
         try sealer.seal(
             JSONFile.encode(
                 Contents(
-                    version: Self.version, id: id.hex, chunker_polynomial: polynomial.description)))
+                    version: Self.version, id: id.hex, polynomial: polynomial.description)))
     }
 
     /// - Throws: `RepositoryError`: `wrongKey` when the MAC does not match, `corrupt`,
@@ -49,12 +49,17 @@ public struct RepositoryConfig: Sendable, Equatable {
             throw RepositoryError.corrupt("config", "its id")
         }
         return RepositoryConfig(
-            id: id, polynomial: try ChunkerPolynomial(hex: contents.chunker_polynomial))
+            id: id, polynomial: try ChunkerPolynomial(hex: contents.polynomial))
     }
 
     private struct Contents: Codable {
         let version: Int
         let id: String
-        let chunker_polynomial: String
+        let polynomial: String
+
+        enum CodingKeys: String, CodingKey {
+            case version, id
+            case polynomial = "chunker_polynomial"
+        }
     }
 }

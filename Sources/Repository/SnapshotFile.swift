@@ -32,19 +32,33 @@ public struct SnapshotFile: Codable, Sendable, Equatable {
 
     /// What a backup run did (restic 0.17 and later).
     public struct Summary: Codable, Sendable, Equatable {
+        /// When it began.
         public var backupStart: NodeTime
+        /// When it ended.
         public var backupEnd: NodeTime
+        /// Files that the parent does not have.
         public var filesNew: Int64 = 0
+        /// Files that differ from the parent.
         public var filesChanged: Int64 = 0
+        /// Files as in the parent.
         public var filesUnmodified: Int64 = 0
+        /// Directories that the parent does not have.
         public var dirsNew: Int64 = 0
+        /// Directories that differ from the parent.
         public var dirsChanged: Int64 = 0
+        /// Directories as in the parent.
         public var dirsUnmodified: Int64 = 0
+        /// New blobs of files.
         public var dataBlobs: Int64 = 0
+        /// New blobs of directories.
         public var treeBlobs: Int64 = 0
+        /// Bytes of the plaintexts of all new blobs.
         public var dataAdded: Int64 = 0
+        /// Bytes of all new blobs as stored.
         public var dataAddedPacked: Int64 = 0
+        /// All files.
         public var totalFilesProcessed: Int64 = 0
+        /// Bytes of all files.
         public var totalBytesProcessed: Int64 = 0
 
         /// A summary of nothing; set what is known.
