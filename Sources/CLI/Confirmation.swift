@@ -3,7 +3,7 @@
 struct Confirmation: Sendable {
     let invocation: Invocation
 
-    /// A yes or no, for what can be undone. `--yes` answers it.
+    /// A yes or no, for what can be undone; `--yes` answers it.
     ///
     /// - Throws: `CommandFailure` with `confirmationNeeded` when nobody can be asked, `refused`
     ///   for any answer but yes.
@@ -20,7 +20,7 @@ struct Confirmation: Sendable {
         guard answer == "y" || answer == "yes" else { throw Self.declined }
     }
 
-    /// The name typed in, for what cannot be undone. `--confirm NAME` answers it; `--yes` does not.
+    /// The name typed in, for what cannot be undone; `--confirm NAME` answers it, `--yes` does not.
     ///
     /// - Returns: the name, as the hub wants it.
     /// - Throws: as above.

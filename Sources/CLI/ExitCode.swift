@@ -1,4 +1,4 @@
-/// What `berth` says to the program that started it. An unknown code means failure.
+/// What `berth` says to the program that started it; an unknown code means failure.
 struct ExitCode: RawRepresentable, Sendable, Hashable {
     let rawValue: Int32
 

@@ -15,7 +15,7 @@ struct Login: Sendable {
         guard let file = try options.text("token-file") else {
             throw CommandFailure.usage("berth login needs --token-file", hint: "berth help login")
         }
-        let ticket = Ticket(try await token(in: file))
+        let ticket = try Ticket(try await token(in: file))
         let given = invocation.settings.hub.map { [$0] }
         guard let hubs = given ?? ticket.hubs else {
             throw CommandFailure.usage(
@@ -79,10 +79,16 @@ struct Ticket: Sendable, Equatable {
     let hubs: [String]?
     let fingerprint: String?
 
-    init(_ text: String) {
+    /// - Throws: `CommandFailure` for a token that begins as one with an address but is damaged.
+    init(_ text: String) throws(CommandFailure) {
         let admin = "berth-admin-1."
         let join = text.hasPrefix(admin) ? "berth-join-1." + text.dropFirst(admin.count) : text
         let token = JoinToken(join)
+        if token == nil, join.hasPrefix("berth-join-") {
+            throw .usage(
+                "the token is damaged, or of a version that this program does not know",
+                hint: "copy the whole line that berth-hub init wrote")
+        }
         secret = token?.secret ?? text
         hubs = token?.hubs
         fingerprint = token?.fingerprint

@@ -171,7 +171,9 @@ struct HubClient: Sendable {
         for hub in hubs {
             let address = hub.hasSuffix("/") ? String(hub.dropLast()) : hub
             let host = address.drop { $0 != "/" }.dropFirst(2)
-            let isLocal = ["127.0.0.1", "localhost", "[::1]"].contains { host.hasPrefix($0) }
+            let isLocal = ["127.0.0.1", "localhost", "[::1]"].contains {
+                host == $0 || host.hasPrefix($0 + ":")
+            }
             let isKnown = address.hasPrefix("https://") || address.hasPrefix("http://") && isLocal
             guard isKnown, !host.isEmpty, !host.contains("/"), !host.contains("@") else {
                 throw .usage(
@@ -190,19 +192,19 @@ struct HubClient: Sendable {
     }
 
     private static func failure(_ error: HTTPError, _ hubs: [String]) -> CommandFailure {
-        let where_ = hubs.joined(separator: ", ")
+        let address = hubs.joined(separator: ", ")
         switch error.code {
         case .tls, .certificate, .fingerprintMismatch:
             return CommandFailure(
-                .unreachable, code: "tls", "\(where_) cannot be trusted: \(error.message)",
+                .unreachable, code: "tls", "\(address) cannot be trusted: \(error.message)",
                 hint: "if the hub has a new CA, log in again with its fingerprint")
         case .couldNotConnect, .timeout, .connectionReset, .overloaded, .closed:
             return CommandFailure(
                 .unreachable, code: "unreachable", "cannot reach the hub: \(error.message)",
-                hint: "is it running, and is \(where_) its address? berth login changes it")
+                hint: "is it running, and is \(address) its address? berth login changes it")
         case .tooLarge, .protocolViolation, .invalidMessage, .badRequest, .couldNotListen:
             return CommandFailure(
-                .otherFailure, code: "http", "\(where_): \(error.message)",
+                .otherFailure, code: "http", "\(address): \(error.message)",
                 hint: "is this the hub's address?")
         }
     }

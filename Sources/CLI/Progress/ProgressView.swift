@@ -1,7 +1,8 @@
 import Shared
 
-/// What is known of a running operation, and how it is shown. Pure: every instant is handed in, as
-/// the time since some start.
+/// What is known of a running operation, and how it is shown.
+///
+/// Pure: every instant is handed in, as the time since some start.
 struct ProgressView: Sendable {
     private(set) var operation: OperationDescription
     private(set) var progress: Progress?
@@ -25,17 +26,28 @@ struct ProgressView: Sendable {
     ///
     /// - Returns: a line about the phase that has just ended, where one has.
     mutating func update(_ operation: OperationDescription, at now: Duration) -> String? {
+        if lostSince != nil || operation.state != self.operation.state { movedAt = now }
         lostSince = nil
-        if operation.state != self.operation.state { movedAt = now }
         self.operation = operation
-        if let progress = operation.progress { return update(progress, at: now) }
-        return nil
+        return operation.progress.flatMap { advance($0, at: now) }
     }
 
-    /// Takes one step of progress; one that is older than what is known changes nothing.
+    /// Takes one step of progress from the stream, which is newer than the row.
+    ///
+    /// Whatever makes progress is running; a step that is older than what is known changes nothing.
     ///
     /// - Returns: a line about the phase that has just ended, where one has.
     mutating func update(_ progress: Progress, at now: Duration) -> String? {
+        let isNews =
+            self.progress.map { progress.time > $0.time } ?? (progress.time >= operation.createdAt)
+        if isNews, isParked {
+            operation.state = .running
+            operation.waiting = nil
+        }
+        return advance(progress, at: now)
+    }
+
+    private mutating func advance(_ progress: Progress, at now: Duration) -> String? {
         guard let before = self.progress else {
             self.progress = progress
             (movedAt, phaseAt) = (now, now)

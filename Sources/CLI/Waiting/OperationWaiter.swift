@@ -1,13 +1,16 @@
 import Platform
 import Shared
 
-/// Waits for an operation. The row is the truth: it is asked for until it is terminal. The stream
+/// Waits for an operation.
+///
+/// The row is the truth: it is asked for until it is terminal. The stream
 /// of progress only makes the wait look alive, and losing it changes nothing.
 struct OperationWaiter: Sendable {
     /// How long a hub may give no answer before the wait is given up.
     static let patience = Duration.seconds(900)
-    /// How long the hub is asked to hold its answer.
+    /// How long the hub is asked to hold its answer; less where the row is the only news.
     static let hold = Duration.seconds(20)
+    static let shortHold = Duration.seconds(2)
 
     private let invocation: Invocation
     private let backoff = Backoff(base: .milliseconds(250), cap: .seconds(3))
@@ -77,11 +80,13 @@ struct OperationWaiter: Sendable {
         var random = Random()
         while true {
             let askedAt = clock.now
+            let needsNews = await board.needsNews
+            let hold = needsNews ? Self.shortHold : Self.hold
             do {
                 var request = APIRequest.get(
                     ["operations", id.description],
-                    query: [.init("wait", "\(Self.hold.components.seconds)s")])
-                request.deadline = Self.hold + .seconds(20)
+                    query: [.init("wait", "\(hold.components.seconds)s")])
+                request.deadline = hold + .seconds(20)
                 request.tries = 1
                 let row = try await hub.send(request, as: OperationDescription.self)
                 (failures, answeredAt) = (0, clock.now)
@@ -118,9 +123,10 @@ struct OperationWaiter: Sendable {
         var random = Random()
         while !Task.isCancelled {
             do {
-                for try await event in try await hub.events(
+                let events = try await hub.events(
                     ["operations", id.description, "events"], after: last)
-                {
+                await board.setStreaming(true)
+                for try await event in events {
                     failures = 0
                     if let id = event.id { last = id }
                     await board.take(event)
@@ -130,6 +136,7 @@ struct OperationWaiter: Sendable {
             } catch {
                 // Progress is a courtesy: whatever is wrong with the stream, the row decides.
             }
+            await board.setStreaming(false)
             failures += 1
             let pause = backoff.delay(afterAttempt: failures, using: &random)
             // Only cancellation ends the sleep early, and the loop sees it.

@@ -9,6 +9,7 @@ actor ProgressBoard {
     private let console: Console
     private let now: @Sendable () -> Timestamp
     private let start = ContinuousClock.now
+    private var isStreaming = false
 
     init(_ operation: OperationDescription, style: ProgressStyle, invocation: Invocation) {
         view = ProgressView(operation, at: .zero)
@@ -54,6 +55,12 @@ actor ProgressBoard {
         }
         if style == .plain { await redraw() }
     }
+
+    /// Whether somebody looks and only the row brings news.
+    var needsNews: Bool { style != .none && !isStreaming }
+
+    /// The stream of progress is open, or it is lost.
+    func setStreaming(_ isOpen: Bool) { isStreaming = isOpen }
 
     /// The hub does not answer.
     func lose() { view.lost(at: elapsed) }

@@ -9,8 +9,14 @@ enum Main {
         signal(SIGPIPE, SIG_IGN)
         let program = CommandLineProgram(
             arguments: arguments(), environment: environment())
-        let code = await program.run(interruptions: AsyncStream { $0.finish() }) { exit($0) }
-        exit(code)
+        do {
+            let interruptions = try Signals.termination()
+            exit(await program.run(interruptions: interruptions) { exit($0) })
+        } catch {
+            let line = Array("error: \(error)\n".utf8)
+            unsafe write(2, line, line.count)
+            exit(1)
+        }
     }
 
     /// The words after the program's name in raw bytes: file names need not be UTF-8.
