@@ -39,7 +39,7 @@ public enum GrantMode: String, Sendable, Codable {
 }
 
 /// An object of a repository that a host may see.
-public struct ObjectEntry: Sendable, Codable, Hashable {
+public struct GrantedObject: Sendable, Codable, Hashable {
     public var name: String
     public var bytes: Int64
 
@@ -50,10 +50,10 @@ public struct ObjectEntry: Sendable, Codable, Hashable {
 }
 
 /// The list of a repository's objects under a prefix.
-public struct ObjectList: Sendable, Codable {
-    public var objects: [ObjectEntry]
+public struct GrantedObjectList: Sendable, Codable {
+    public var objects: [GrantedObject]
 
-    public init(objects: [ObjectEntry]) {
+    public init(objects: [GrantedObject]) {
         self.objects = objects
     }
 }

@@ -1,0 +1,48 @@
+import HTTP
+import Platform
+import Postgres
+import Shared
+
+/// The hub's HTTP API: every route there is, in one list.
+struct API: Sendable {
+    private let router: Router
+
+    init(
+        pool: PostgresPool, operations: OperationService, keyring: Keyring,
+        identifiers: Identifiers, logger: Logger, timeline: TimelineID, authority: Authority,
+        addresses: [String], warnings: [String], schemaNumber: Int
+    ) {
+        let desk = OrderDesk(pool: pool, operations: operations)
+        let vault = RepositoryVault(pool: pool, keyring: keyring, identifiers: identifiers)
+        let metrics = MetricsPage()
+        let routes: [[Route]] = [
+            SystemRoutes(
+                pool: pool, identifiers: identifiers, timeline: timeline,
+                authorityPEM: authority.certificatePEM, schemaNumber: schemaNumber,
+                metrics: metrics.text
+            ).routes,
+            FleetRoutes(
+                pool: pool, operations: operations, identifiers: identifiers, warnings: warnings
+            ).routes,
+            HostRoutes(
+                pool: pool, operations: operations, identifiers: identifiers,
+                addresses: addresses, fingerprint: authority.fingerprint
+            ).routes,
+            ProjectRoutes(pool: pool, identifiers: identifiers).routes,
+            WorkRoutes(desk: desk).routes,
+            BackupRoutes(pool: pool, vault: vault).routes,
+            CopyRoutes(pool: pool, desk: desk, operations: operations).routes,
+            OperationRoutes(pool: pool, operations: operations).routes,
+            EnrollmentRoutes(pool: pool, identifiers: identifiers, timeline: timeline).routes,
+            AgentRoutes(operations: operations).routes,
+            GatewayRoutes(pool: pool, operations: operations, vault: vault).routes,
+        ]
+        router = Router(
+            routes: routes.flatMap { $0 }, pool: pool, logger: logger, identifiers: identifiers)
+    }
+
+    /// Answers one request.
+    @Sendable func answer(_ request: HTTPRequest, _ body: HTTPBodyStream) async -> HTTPResponse {
+        await router.answer(request, body)
+    }
+}

@@ -1,0 +1,137 @@
+import HTTP
+import Postgres
+import Shared
+
+/// `/v1/operations`: lists, waiting, cancel, and the stream of progress.
+struct OperationRoutes: Sendable {
+    let pool: PostgresPool
+    let operations: OperationService
+
+    /// How often a stream looks at the operation's row.
+    private static let tick: Duration = .milliseconds(500)
+    /// How long a stream is silent at most: a comment keeps proxies and dead peers honest.
+    private static let heartbeat: Duration = .seconds(15)
+
+    var routes: [Route] {
+        [
+            Route("GET", "/v1/operations", .admin, list),
+            Route("GET", "/v1/operations/:operation", .admin, show),
+            Route("POST", "/v1/operations/:operation/cancel", .admin, cancel),
+            Route("GET", "/v1/operations/:operation/events", .admin, events),
+        ]
+    }
+
+    private func list(_ context: RequestContext) async throws -> HTTPResponse {
+        let limit = try context.limit()
+        let before = try context.cursor(OperationIdentity.self)
+        let request = context.request
+        var filter = OperationFilter()
+        if let text = request.queryValue("state") {
+            guard let state = OperationState(rawValue: text) else {
+                throw Problem.invalidParameter(
+                    "state", "must be one of "
+                        + OperationState.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            filter.state = state
+        }
+        if let text = request.queryValue("kind") {
+            guard let kind = OperationKind(rawValue: text) else {
+                throw Problem.invalidParameter(
+                    "kind", "must be one of "
+                        + OperationKind.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            filter.kind = kind
+            filter.includesChildren = true
+        }
+        filter.includesChildren =
+            filter.includesChildren || request.queryValue("children") == "true"
+        let project = request.queryValue("project")
+        let host = request.queryValue("host")
+        (filter.project, filter.host) = try await pool.withTransaction { transaction in
+            let reader = RegistryReader(transaction)
+            var found: (ProjectID?, HostID?) = (nil, nil)
+            if let project { found.0 = try await reader.resolveProject(project) }
+            if let host { found.1 = try await reader.resolveHost(host) }
+            return found
+        }
+        let items = try await operations.list(filter, before: before, limit: limit)
+        return try .json(
+            Page(
+                schema: "operation.list/1", items: items,
+                nextCursor: items.count == limit ? items.last.map { "\($0.id)" } : nil))
+    }
+
+    private func resolve(_ context: RequestContext) async throws -> OperationID {
+        let reference = context.parameter("operation")
+        return try await pool.withTransaction { transaction in
+            try await RegistryReader(transaction).resolveOperation(reference)
+        }
+    }
+
+    /// Answers at once, or with `wait=30s` when the operation has ended or the time is over.
+    private func show(_ context: RequestContext) async throws -> HTTPResponse {
+        let id = try await resolve(context)
+        if let text = context.request.queryValue("wait") {
+            guard text.hasSuffix("s"), let seconds = Int(text.dropLast()), (0...60).contains(seconds)
+            else { throw Problem.invalidParameter("wait", "must be from 0s to 60s") }
+            _ = try await operations.waitForTerminal(id, atMost: .seconds(seconds))
+        }
+        return try .json(try await operations.describe(id))
+    }
+
+    private func cancel(_ context: RequestContext) async throws -> HTTPResponse {
+        let id = try await resolve(context)
+        let operation = try await operations.cancel(id, by: context.author)
+        return try .json(operation)
+    }
+
+    /// Server-sent events: `progress` with the message's sequence as its id, `state` when the
+    /// state or phase changes; ends behind the terminal state. `Last-Event-ID` resumes.
+    private func events(_ context: RequestContext) async throws -> HTTPResponse {
+        let id = try await resolve(context)
+        let resumed = context.request.headers["Last-Event-ID"].flatMap { Int64($0) }
+        let after = resumed ?? 0
+        let headers: HTTPHeaders = [
+            "Content-Type": "text/event-stream", "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        ]
+        let operations = operations
+        return HTTPResponse(
+            status: 200, headers: headers,
+            body: .stream(length: nil) { writer in
+                try await Self.follow(id, after: after, operations, writer)
+            })
+    }
+
+    private static func follow(
+        _ id: OperationID, after: Int64, _ operations: OperationService, _ writer: HTTPBodyWriter
+    ) async throws {
+        let clock = ContinuousClock()
+        var sequence = after
+        var last: OperationDescription?
+        var spoken = clock.now
+        try await writer.write(Array("retry: 3000\n\n".utf8))
+        while true {
+            for entry in try await operations.progress(of: id, after: sequence) {
+                sequence = entry.sequence
+                let event = "id: \(sequence)\nevent: progress\ndata: \(try JSON.text(entry.progress))"
+                try await writer.write(Array((event + "\n\n").utf8))
+                spoken = clock.now
+            }
+            guard var now = try await operations.describe(id) else { return }
+            now.progress = nil
+            if now != last {
+                last = now
+                let event = "event: state\ndata: \(try JSON.text(now))"
+                try await writer.write(Array((event + "\n\n").utf8))
+                spoken = clock.now
+            }
+            if now.state.isTerminal { return }
+            if clock.now - spoken > heartbeat {
+                try await writer.write(Array(":\n\n".utf8))
+                spoken = clock.now
+            }
+            _ = try await operations.waitForTerminal(id, atMost: tick)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import HTTP
+import Postgres
+import Shared
+
+/// Where requests become operations: resolves what they name, honours the Idempotency-Key, and
+/// creates the operation, all in one transaction.
+struct OrderDesk: Sendable {
+    let pool: PostgresPool
+    let operations: OperationService
+
+    /// Creates the operation that `make` names, or answers the one that the same key, or the same
+    /// live work, stands for.
+    func place(
+        _ context: RequestContext, body: [UInt8],
+        _ make: @Sendable (PostgresTransaction) async throws -> OperationOrder
+    ) async throws -> HTTPResponse {
+        let author = context.author
+        let key = context.request.headers["Idempotency-Key"]
+        if let key, key.isEmpty || key.utf8.count > 255 {
+            throw Problem.invalidParameter("Idempotency-Key", "must have 1 to 255 characters")
+        }
+        let fingerprint = BearerToken.hash(
+            of: "\(context.request.method) \(context.request.path)\n"
+                + String(decoding: body, as: UTF8.self))
+        let created = try await pool.withTransaction {
+            transaction -> (CreatedOperation?, OperationID?) in
+            let keys = IdempotencyStore(transaction)
+            if let key,
+                let earlier = try await keys.take(
+                    key, actor: author.actor, fingerprint: fingerprint)
+            {
+                return (nil, earlier)
+            }
+            let created = try await operations.create(
+                try await make(transaction), by: author, in: transaction)
+            if let key {
+                try await keys.complete(
+                    key, actor: author.actor, operation: created.operation.id)
+            }
+            return (created, nil)
+        }
+        operations.announce()
+        if let fresh = created.0 {
+            return try .accepted(fresh.operation, isReplay: fresh.isReplay)
+        }
+        guard let earlier = created.1, let operation = try await operations.describe(earlier)
+        else { throw Problem.notFound("the operation of this Idempotency-Key is gone") }
+        return try .accepted(operation, isReplay: true)
+    }
+}

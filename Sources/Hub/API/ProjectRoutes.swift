@@ -1,0 +1,109 @@
+import HTTP
+import Postgres
+import Shared
+
+/// `/v1/projects`: making and looking at projects.
+struct ProjectRoutes: Sendable {
+    let pool: PostgresPool
+    let identifiers: Identifiers
+
+    var routes: [Route] {
+        [
+            Route("GET", "/v1/projects", .admin, list),
+            Route("POST", "/v1/projects", .admin, create),
+            Route("GET", "/v1/projects/:project", .admin, show),
+        ]
+    }
+
+    private func list(_ context: RequestContext) async throws -> HTTPResponse {
+        let limit = try context.limit()
+        let after = try context.cursor(ProjectIdentity.self)
+        let hostReference = context.request.queryValue("host")
+        let projects = try await pool.withTransaction { transaction in
+            var host: HostID?
+            if let hostReference {
+                host = try await RegistryReader(transaction).resolveHost(hostReference)
+            }
+            return try await ProjectReader(transaction).projects(
+                after: after, host: host, limit: limit)
+        }
+        return try .json(
+            Page(
+                schema: "project.list/1", items: projects,
+                nextCursor: projects.count == limit ? projects.last.map { "\($0.id)" } : nil))
+    }
+
+    private func show(_ context: RequestContext) async throws -> HTTPResponse {
+        let reference = context.parameter("project")
+        let project = try await pool.withTransaction { transaction in
+            let id = try await RegistryReader(transaction).resolveProject(reference)
+            return try await ProjectReader(transaction).project(id)
+        }
+        return try .json(project)
+    }
+
+    private func create(_ context: RequestContext) async throws -> HTTPResponse {
+        let request = try await context.decode(CreateProjectRequest.self)
+        try Naming.check(request.name, what: "project")
+        let runtime = request.runtime ?? RuntimeDescription(command: [])
+        try Self.check(runtime)
+        let author = context.author
+        let owner = request.owner ?? author.actor
+        let id = identifiers.make(ProjectIdentity.self)
+        let project = try await pool.withTransaction { transaction -> ProjectDescription? in
+            let (host, region) = try await Self.place(request.host, transaction)
+            let store = ProjectStore(transaction)
+            guard try await store.project(named: request.name) == nil else {
+                throw Problem(
+                    status: 409, code: "project-exists", title: "The name is taken",
+                    detail: "a project called \(request.name) exists",
+                    hint: "see berth project show \(request.name)")
+            }
+            let user = try await store.allocateUser()
+            var writer = try await RegistryWriter(transaction, author: author)
+            try await writer.record(
+                .projectCreated(
+                    ProjectCreated(
+                        project: id, name: request.name, owner: owner, region: region, uid: user,
+                        gid: user, runtime: runtime, host: host)))
+            try await writer.finish()
+            return try await ProjectReader(transaction).project(id)
+        }
+        return try .json(project, status: 201, location: "/v1/projects/\(id)")
+    }
+
+    /// The host that was asked for, or the ready one with the most room.
+    private static func place(
+        _ reference: String?, _ transaction: PostgresTransaction
+    ) async throws -> (HostID, String) {
+        let host: HostID
+        if let reference {
+            host = try await RegistryReader(transaction).resolveHost(reference)
+        } else if let roomiest = try await HostStore(transaction).roomiest() {
+            host = roomiest
+        } else {
+            throw Problem(
+                status: 409, code: "no-host", title: "There is no host for the project",
+                detail: "no enrolled host is ready to take a project",
+                hint: "enroll one with berth host enroll NAME, or see berth host list")
+        }
+        guard let found = try await HostStore(transaction).name(host) else {
+            throw RegistryConflict(description: "host \(host) was removed")
+        }
+        return (host, found.region)
+    }
+
+    private static func check(_ runtime: RuntimeDescription) throws {
+        guard (1...3600).contains(runtime.stopGraceSeconds) else {
+            throw Problem.invalidParameter("runtime.stopGraceSeconds", "must be from 1 to 3600")
+        }
+        let size = (runtime.command + runtime.environment.flatMap { [$0, $1] })
+            .reduce(0) { $0 + $1.utf8.count }
+        guard size <= 65_536, runtime.command.count <= 1000 else {
+            throw Problem.invalidParameter(
+                "runtime", "must have at most 1,000 words and 64 KiB in all")
+        }
+        guard (runtime.command + Array(runtime.environment.keys)).allSatisfy({ !$0.contains("\0") })
+        else { throw Problem.invalidParameter("runtime", "must not hold NUL") }
+    }
+}

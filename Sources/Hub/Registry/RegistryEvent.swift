@@ -1,0 +1,227 @@
+import Shared
+
+/// One change of the registry, as the log keeps it. The name and the payload's form never change;
+/// a new form gets a new version. The registry's tables hold nothing that is not in these.
+enum RegistryEvent: Sendable {
+    case hostExpected(HostExpected)
+    case hostEnrolled(HostEnrolled)
+    case projectCreated(ProjectCreated)
+    case projectWanted(ProjectWanted)
+    case projectDeleted(ProjectDeleted)
+    case placementChanged(PlacementChanged)
+    case placementProvisioned(PlacementProvisioned)
+    case bucketCreated(BucketCreated)
+    case repositoryCreated(RepositoryCreated)
+    case backupRecorded(BackupRecorded)
+    case pinAdded(PinChanged)
+    case pinReleased(PinChanged)
+    case copyCreated(CopyCreated)
+    case copyChanged(CopyChanged)
+
+    /// The name in the log: the thing, a dot, what happened.
+    var type: String {
+        switch self {
+        case .hostExpected: "host.expected"
+        case .hostEnrolled: "host.enrolled"
+        case .projectCreated: "project.created"
+        case .projectWanted: "project.wanted"
+        case .projectDeleted: "project.deleted"
+        case .placementChanged: "placement.changed"
+        case .placementProvisioned: "placement.provisioned"
+        case .bucketCreated: "bucket.created"
+        case .repositoryCreated: "repository.created"
+        case .backupRecorded: "backup.recorded"
+        case .pinAdded: "pin.added"
+        case .pinReleased: "pin.released"
+        case .copyCreated: "copy.created"
+        case .copyChanged: "copy.changed"
+        }
+    }
+
+    /// The version of the payload's form.
+    var version: Int { 1 }
+
+    /// The project that the event is about, for the feed's filter.
+    var project: ProjectID? {
+        switch self {
+        case .hostExpected, .hostEnrolled, .bucketCreated: nil
+        case .projectCreated(let payload): payload.project
+        case .projectWanted(let payload): payload.project
+        case .projectDeleted(let payload): payload.project
+        case .placementChanged(let payload): payload.project
+        case .placementProvisioned(let payload): payload.project
+        case .repositoryCreated(let payload): payload.project
+        case .backupRecorded(let payload): payload.project
+        case .pinAdded(let payload), .pinReleased(let payload): payload.project
+        case .copyCreated(let payload): payload.destination
+        case .copyChanged(let payload): payload.destination
+        }
+    }
+
+    /// The host that the event is about.
+    var host: HostID? {
+        switch self {
+        case .hostExpected(let payload): payload.host
+        case .hostEnrolled(let payload): payload.host
+        case .projectCreated(let payload): payload.host
+        case .placementChanged(let payload): payload.host
+        case .placementProvisioned(let payload): payload.host
+        case .backupRecorded(let payload): payload.host
+        case .projectWanted, .projectDeleted, .bucketCreated, .repositoryCreated, .pinAdded,
+            .pinReleased, .copyCreated, .copyChanged:
+            nil
+        }
+    }
+
+    /// The payload's document.
+    func payload() throws -> JSONColumn<JSONValue> {
+        switch self {
+        case .hostExpected(let payload): try JSONColumn(JSON.value(payload))
+        case .hostEnrolled(let payload): try JSONColumn(JSON.value(payload))
+        case .projectCreated(let payload): try JSONColumn(JSON.value(payload))
+        case .projectWanted(let payload): try JSONColumn(JSON.value(payload))
+        case .projectDeleted(let payload): try JSONColumn(JSON.value(payload))
+        case .placementChanged(let payload): try JSONColumn(JSON.value(payload))
+        case .placementProvisioned(let payload): try JSONColumn(JSON.value(payload))
+        case .bucketCreated(let payload): try JSONColumn(JSON.value(payload))
+        case .repositoryCreated(let payload): try JSONColumn(JSON.value(payload))
+        case .backupRecorded(let payload): try JSONColumn(JSON.value(payload))
+        case .pinAdded(let payload), .pinReleased(let payload):
+            try JSONColumn(JSON.value(payload))
+        case .copyCreated(let payload): try JSONColumn(JSON.value(payload))
+        case .copyChanged(let payload): try JSONColumn(JSON.value(payload))
+        }
+    }
+}
+
+/// A host was named and may enroll.
+struct HostExpected: Codable, Sendable {
+    var host: HostID
+    var name: String
+    var region: String
+}
+
+/// A host's agent enrolled with its ledger.
+struct HostEnrolled: Codable, Sendable {
+    var host: HostID
+    var ledger: LedgerID
+}
+
+/// A project was created and placed, with generation 1 and no volume yet.
+struct ProjectCreated: Codable, Sendable {
+    var project: ProjectID
+    var name: String
+    var owner: String
+    var region: String
+    var uid: UInt32
+    var gid: UInt32
+    var runtime: RuntimeDescription
+    var host: HostID
+}
+
+/// A project is meant to run, or not.
+struct ProjectWanted: Codable, Sendable {
+    var project: ProjectID
+    var isWantedRunning: Bool
+}
+
+/// A project was deleted.
+struct ProjectDeleted: Codable, Sendable {
+    var project: ProjectID
+}
+
+/// A project belongs elsewhere, or is replaced in place: the generation rises (D1).
+struct PlacementChanged: Codable, Sendable {
+    var project: ProjectID
+    var host: HostID
+    var generation: Int64
+    var isProvisioned: Bool?
+}
+
+/// Whether the volume really exists on the placed host became known.
+struct PlacementProvisioned: Codable, Sendable {
+    var project: ProjectID
+    var host: HostID
+    var generation: Int64
+    var isProvisioned: Bool?
+}
+
+/// A bucket was set up.
+struct BucketCreated: Codable, Sendable {
+    var bucket: BucketID
+    var name: String
+    var kind: String
+    var region: String
+    var settings: JSONValue
+    var grantMode: GrantMode
+    var isDefault: Bool
+}
+
+/// A project got its repository; its password is among the secrets.
+struct RepositoryCreated: Codable, Sendable {
+    var repository: RepositoryID
+    var project: ProjectID
+    var bucket: BucketID
+    var prefix: String
+    var chunkerPolynomial: String
+}
+
+/// A backup was acknowledged (D2, D13).
+struct BackupRecorded: Codable, Sendable {
+    var backup: BackupID
+    var project: ProjectID
+    var repository: RepositoryID
+    var snapshot: String
+    var rootTree: String
+    var takenAt: Timestamp
+    var host: HostID
+    var generation: Int64
+    var operation: OperationID
+    var files: Int64
+    var bytes: Int64
+    var addedBytes: Int64
+    var storedBytes: Int64
+    var omissions: [String]
+    var tags: [String]
+}
+
+/// Why a backup must not go away (D9).
+enum PinReason: String, Codable, Sendable {
+    case copy
+    case move
+    case restore
+    case backup
+    case base
+    case trash
+    case manual
+}
+
+/// A reason to keep a backup began or ended. The holder is a copy's, an operation's or a host's
+/// UUID.
+struct PinChanged: Codable, Sendable {
+    var project: ProjectID
+    var backup: BackupID
+    var reason: PinReason
+    var holder: String
+}
+
+/// A path is to be put into another project.
+struct CopyCreated: Codable, Sendable {
+    var copy: CopyID
+    var operation: OperationID
+    var source: ProjectID
+    var backup: BackupID
+    var sourcePath: ProjectPath
+    var destination: ProjectID
+    var destinationPath: ProjectPath
+    var overwrite: Overwrite
+    var expiresAt: Timestamp
+}
+
+/// A copy went on, or ended.
+struct CopyChanged: Codable, Sendable {
+    var copy: CopyID
+    var destination: ProjectID
+    var state: CopyState
+    var failure: Failure?
+}

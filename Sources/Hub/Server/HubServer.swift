@@ -1,0 +1,126 @@
+import HTTP
+import Platform
+import Postgres
+import Shared
+
+/// `berth-hub serve`: the hub's services over one database.
+struct HubServer: Sendable {
+    let configuration: Configuration
+    let directory: HubDirectory
+    let identifiers: Identifiers
+    let logger: Logger
+    /// Told of the address once the server listens.
+    let listening: @Sendable (String) -> Void
+
+    /// Serves until a termination is asked for.
+    ///
+    /// - Throws: `HubError` when something that the hub needs is missing; the first service's
+    ///   failure.
+    func run(until termination: AsyncStream<Int32>) async throws {
+        let database = try Database(configuration, directory: directory)
+        try await database.open(mayInitialize: false)
+        do {
+            try await serve(database, until: termination)
+        } catch {
+            // The first failure is the one to tell; the cluster is stopped all the same.
+            try? await database.cluster?.stop()
+            throw error
+        }
+        try await database.cluster?.stop()
+    }
+
+    private func serve(_ database: Database, until termination: AsyncStream<Int32>) async throws {
+        let pool = PostgresPool(
+            database.options,
+            limits: PostgresPool.Limits(connections: Int(configuration.databaseConnections)))
+        let row = try await pool.withTransaction { transaction in
+            try await HubRowStore(transaction).row()
+        }
+        guard let row else {
+            throw HubError(
+                .database, "the database was never initialized",
+                hint: "run berth-hub init --data \(directory.path)")
+        }
+        let keyring = try Keyring.load(path: configuration.masterKeyFile)
+        try KeyringCheck.verify(row.keyringCheck, keyring: keyring, timeline: row.timeline)
+        let authority = try Authority.load(directory)
+        let bell = OperationBell()
+        let operations = OperationService(
+            pool: pool, bell: bell, settings: settings, identifiers: identifiers)
+        let api = API(
+            pool: pool, operations: operations, keyring: keyring, identifiers: identifiers,
+            logger: logger, timeline: row.timeline, authority: authority,
+            addresses: configuration.publicAddresses, warnings: warnings,
+            schemaNumber: database.migrations.migrations.count)
+        let server = try HTTPServer(options: try options(authority), handler: api.answer)
+        listening("https://\(server.address):\(server.port)")
+        for warning in warnings { logger.warning("note", ["text": .string(warning)]) }
+        var services: [any Service] = [server]
+        services += operations.services(database: database.options, logger: logger)
+        services += [ClusterWatch(cluster: database.cluster, logger: logger)]
+        try await runServices(services, until: termination)
+        await pool.close()
+    }
+
+    private var settings: OperationSettings {
+        var settings = OperationSettings()
+        settings.lease = configuration.lease
+        settings.heartbeat = configuration.lease / 3
+        settings.backupsPerHost = Int(configuration.backupsPerHost)
+        settings.restoresPerHost = Int(configuration.restoresPerHost)
+        settings.moves = Int(configuration.moves)
+        settings.copyLifetime = configuration.copyLifetime
+        return settings
+    }
+
+    private func options(_ authority: Authority) throws -> HTTPServerOptions {
+        var options = HTTPServerOptions()
+        options.address = configuration.listen.host
+        options.port = configuration.listen.port
+        options.connectionLimit = Int(configuration.httpConnections)
+        options.tls = try authority.serverIdentity(names: serverNames)
+        let logger = logger
+        options.complaint = { line in logger.debug("http", ["line": .string(line)]) }
+        return options
+    }
+
+    /// What clients may call this server: its address, the public addresses' hosts, and the
+    /// loopback names.
+    private var serverNames: [String] {
+        var names = ["localhost", "127.0.0.1", "::1"]
+        let hosts = configuration.publicAddresses.compactMap { address -> String? in
+            let rest = address.dropFirst("https://".count)
+            if rest.hasPrefix("[") { return rest.dropFirst().split(separator: "]").first.map(String.init) }
+            return rest.split(separator: "/").first?.split(separator: ":").first.map(String.init)
+        }
+        for name in [configuration.listen.host] + hosts where !names.contains(name) {
+            if name != "0.0.0.0", name != "::" { names.append(name) }
+        }
+        return names
+    }
+
+    private var warnings: [String] {
+        guard configuration.database == nil else { return [] }
+        return [
+            "one disk holds the database, the bucket and the master key: "
+                + "copy \(configuration.masterKeyFile) to a safe place, and use a bucket elsewhere"
+        ]
+    }
+}
+
+/// Ends the hub when its private cluster dies, so that whoever supervises the hub restarts both
+/// and nothing serves without a database.
+struct ClusterWatch: Service {
+    let cluster: PrivateCluster?
+    let logger: Logger
+
+    func run() async throws {
+        guard let cluster else { return }
+        try await cluster.wait()
+        if !Task.isCancelled {
+            throw HubError(
+                .database, "the private PostgreSQL cluster ended",
+                hint: "see its log in the data directory and start the hub again")
+        }
+    }
+}
