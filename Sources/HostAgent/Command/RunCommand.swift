@@ -1,0 +1,17 @@
+import Platform
+
+/// `berth-agent run`: the service.
+struct RunCommand: Sendable {
+    let data: String
+
+    func run() async throws {
+        let termination = try Signals.termination()
+        let directory = try DataDirectory(data)
+        let lock = try FileLock(path: directory.lock, purpose: "run the agent")
+        let logger = Logger(output: try LogOutput.standardError())
+        let agent = try await Agent.open(directory, logger: logger)
+        try await agent.run(until: termination)
+        // Held to here: two agents over one ledger would both believe that they own the volumes.
+        _ = consume lock
+    }
+}

@@ -1,0 +1,38 @@
+import Shared
+
+/// `volume.retire`: moves a volume to the trash by the hub's order, which names its generation and
+/// the backup that covers it, or says that the project is deleted (D4).
+struct VolumeRetire: Sendable {
+    func run(_ input: VolumeRetireInput, _ work: Work) async throws {
+        let volume = input.volume
+        guard input.isDeletion || input.coveringBackup != nil else {
+            throw Failure(
+                code: "cover-missing",
+                message: "the order to retire the volume of project \(volume.project) names no "
+                    + "backup that covers it",
+                hint: "back the project up first")
+        }
+        try await work.host.gate.alone(volume.project) {
+            let files = try work.host.storage.files()
+            guard let record = try await work.ledger.volume(volume.project) else { return }
+            if record.isPresent, record.generation > volume.generation {
+                throw Failure(
+                    code: "generation-outdated",
+                    message: "the volume of project \(volume.project) is of generation "
+                        + "\(record.generation) here, and the order retires \(volume.generation)",
+                    hint: "it was placed here anew; nothing was retired")
+            }
+            try await work.host.runtimes.stop(
+                volume.project, uid: volume.uid, grace: .seconds(10))
+            let path = work.layout.volume(volume.project)
+            if try await files.exists(path) {
+                let trash = try await files.freeTrashPath(
+                    volume.project, generation: record.generation)
+                try await files.rename(path, to: trash)
+            }
+            let base = work.layout.base(volume.project)
+            if try await files.exists(base) { try await files.delete(base) }
+            try await work.ledger.volumeDisappeared(volume.project)
+        }
+    }
+}

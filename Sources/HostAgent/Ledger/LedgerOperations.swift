@@ -1,0 +1,118 @@
+import Platform
+import SQLite
+import Shared
+
+/// Operations: what was accepted, how it ended, what an interrupted one goes on from.
+extension Ledger {
+    /// Decides about an operation and notes its lease, in one transaction (D7).
+    func accept(
+        _ operation: LeasedOperation, volume: VolumeReference?
+    ) async throws -> Acceptance {
+        try await database.write { connection in
+            let known = try Self.known(operation.id, connection)
+            let record = try volume.flatMap { try Self.volume($0.project, connection) }
+            let acceptance = Acceptance.decide(
+                operation, volume: volume, known: known, record: record)
+            guard acceptance != .stale else { return acceptance }
+            let id = operation.id.description
+            let time = UTCTime.now().millisecondsSinceEpoch
+            try connection.execute(
+                """
+                insert into operations (id, kind, project, epoch, accepted_at)
+                values (\(id), \(operation.kind.rawValue), \(volume?.project.description),
+                    \(operation.epoch), \(time))
+                on conflict (id) do update set epoch = excluded.epoch
+                """)
+            if operation.kind.raisesGuard, let volume {
+                try connection.execute(
+                    """
+                    update volumes set guard_epoch = max(guard_epoch, \(operation.epoch))
+                    where project = \(volume.project.description)
+                    """)
+            }
+            return acceptance
+        }
+    }
+
+    /// Stores an outcome and its report: one transaction, the commit point of every operation here.
+    func finish(_ outcome: OperationOutcome, project: ProjectID?) async throws {
+        let text = try JSON.text(outcome)
+        let id = outcome.operation.description
+        try await database.write { connection in
+            let changed = try connection.execute(
+                """
+                update operations set outcome = \(text), journal = null
+                where id = \(id) and epoch = \(outcome.epoch)
+                """)
+            // A higher lease was accepted meanwhile: this outcome is not the one that counts.
+            guard changed == 1 else { return }
+            try connection.execute("delete from uploads where operation = \(id)")
+            try Self.append(.operationFinished(outcome), connection)
+        }
+        outbox.ring()
+    }
+
+    /// What an operation goes on from; nil when it starts anew.
+    func journal(_ operation: OperationID) async throws -> OperationJournal? {
+        try await database.read { connection in
+            let text = try connection.queryFirst(
+                "select journal from operations where id = \(operation.description)")?
+                .decode("journal", as: String?.self)
+            return try text.flatMap { $0 }
+                .map { try JSON.decode(OperationJournal.self, from: Array($0.utf8)) }
+        }
+    }
+
+    /// Stores what an operation goes on from.
+    func setJournal(_ operation: OperationID, _ journal: OperationJournal?) async throws {
+        let text = try journal.map { try JSON.text($0) }
+        _ = try await database.write { connection in
+            try connection.execute(
+                """
+                update operations set journal = \(text) where id = \(operation.description)
+                """)
+        }
+    }
+
+    /// All operations that were interrupted and have something to go on from.
+    func journals() async throws -> [(OperationID, OperationJournal)] {
+        try await database.read { connection in
+            try connection.query(
+                """
+                select id, journal from operations where journal is not null and outcome is null
+                """
+            ).compactMap { row in
+                let text: String = try row.decode("journal")
+                return try OperationID(try row.decode("id", as: String.self)).map {
+                    ($0, try JSON.decode(OperationJournal.self, from: Array(text.utf8)))
+                }
+            }
+        }
+    }
+
+    /// Forgets operations that ended long ago; a lease of them cannot come any more.
+    func forgetOperations(acceptedBefore time: Timestamp) async throws {
+        _ = try await database.write { connection in
+            try connection.execute(
+                """
+                delete from operations
+                where accepted_at < \(time.milliseconds) and journal is null
+                """)
+        }
+    }
+
+    private static func known(
+        _ operation: OperationID, _ connection: SQLiteConnection
+    ) throws -> Acceptance.Known? {
+        let row = try connection.queryFirst(
+            "select epoch, outcome from operations where id = \(operation.description)")
+        return try row.map { row in
+            let outcome: String? = try row.decode("outcome")
+            return Acceptance.Known(
+                epoch: try row.decode("epoch"),
+                outcome: try outcome.map {
+                    try JSON.decode(OperationOutcome.self, from: Array($0.utf8))
+                })
+        }
+    }
+}

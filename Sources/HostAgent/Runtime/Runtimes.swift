@@ -1,0 +1,106 @@
+import Glibc
+import Platform
+import Shared
+
+/// The projects' processes on this host. They outlive the agent: a new run of it finds them again
+/// by process id, start time and boot.
+actor Runtimes {
+    private struct Known {
+        /// Nil when it had ended before this run of the agent began.
+        let process: SpawnedProcess?
+        /// Whether its end was told.
+        var isExitTold: Bool
+    }
+
+    private let ledger: Ledger
+    private let directory: DataDirectory
+    private let pool: BlockingPool
+    private let boot: String
+    /// What was started and not stopped; some may have ended by themselves.
+    private var known: [ProjectID: Known]
+
+    /// Finds the processes again that an earlier run of the agent started.
+    static func adopt(
+        ledger: Ledger, directory: DataDirectory, pool: BlockingPool
+    ) async throws -> Runtimes {
+        let boot = try await pool.run { try ProcessTable.bootID() }
+        var known: [ProjectID: Known] = [:]
+        for (project, recorded) in try await ledger.runtimes() {
+            let process =
+                recorded.boot == boot
+                ? try SpawnedProcess.adopt(pid: recorded.pid, startTime: recorded.startTime) : nil
+            known[project] = Known(process: process, isExitTold: process == nil)
+        }
+        return Runtimes(
+            ledger: ledger, directory: directory, pool: pool, boot: boot, known: known)
+    }
+
+    private init(
+        ledger: Ledger, directory: DataDirectory, pool: BlockingPool, boot: String,
+        known: [ProjectID: Known]
+    ) {
+        self.ledger = ledger
+        self.directory = directory
+        self.pool = pool
+        self.boot = boot
+        self.known = known
+    }
+
+    /// What a project's runtime does.
+    func state(of project: ProjectID) -> RuntimeState {
+        guard let known = known[project] else { return .stopped }
+        guard let process = known.process, process.exit == nil else { return .exited }
+        return .running
+    }
+
+    /// How many run, for the log at start.
+    var runningCount: Int { known.keys.count { state(of: $0) == .running } }
+
+    /// Starts a project's process; one that runs already is left alone.
+    ///
+    /// - Throws: `Failure` with code `runtime-failed` when it cannot be started.
+    func start(
+        _ volume: VolumeReference, _ runtime: RuntimeDescription, home: String
+    ) async throws {
+        if state(of: volume.project) == .running { return }
+        guard let program = runtime.command.first else { return }
+        let environment = RuntimeEnvironment.make(
+            project: volume.project, home: home, more: runtime.environment)
+        let log = try Descriptor(
+            opening: "\(directory.logs)/\(volume.project).log",
+            flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+        let process: SpawnedProcess
+        do {
+            process = try await SpawnedProcess.start(
+                program, Array(runtime.command.dropFirst()), environment: environment,
+                directory: home, user: UserIdentity(userID: volume.uid, groupID: volume.gid),
+                log: log)
+        } catch let error as PlatformError {
+            throw Failure(
+                code: "runtime-failed", message: "\(error)",
+                hint: "set a command that exists on the host")
+        }
+        known[volume.project] = Known(process: process, isExitTold: false)
+        try await ledger.runtimeStarted(
+            volume.project,
+            RuntimeProcess(pid: process.pid, startTime: process.startTime, boot: boot))
+    }
+
+    /// Ends all processes of a project's user.
+    ///
+    /// - Throws: `Failure` with code `processes-left`.
+    func stop(_ project: ProjectID, uid: UInt32, grace: Duration) async throws {
+        try await ProcessStop(
+            uid: uid, leader: known[project]?.process, grace: grace, pool: pool
+        ).run()
+        known[project] = nil
+        try await ledger.runtimeStopped(project)
+    }
+
+    /// The projects whose process ended by itself since the last call.
+    func collectExits() -> [ProjectID] {
+        let ended = known.filter { !$1.isExitTold && $1.process?.exit != nil }.map(\.key)
+        for project in ended { known[project]?.isExitTold = true }
+        return ended
+    }
+}

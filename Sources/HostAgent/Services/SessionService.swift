@@ -1,0 +1,60 @@
+import Platform
+import Shared
+
+/// Opens the session, and opens it again when the hub has forgotten it, such as after its database
+/// was restored.
+struct SessionService: Service {
+    let hub: HubClient
+    let directory: DataDirectory
+    let ledger: Ledger
+    let session: SessionState
+    let outbox: Bell
+    let logger: Logger
+
+    func run() async throws {
+        while true {
+            try await session.reopen.wait(upTo: .seconds(3600))
+            do {
+                let answer = try await Self.open(
+                    session.id, hub: hub, directory: directory, ledger: ledger, logger: logger)
+                session.terms = answer
+                outbox.ring()
+            } catch let error as AgentError {
+                logger.warning(
+                    "The session cannot be opened again.", ["error": .init(describing: error)])
+                try await ContinuousClock().sleep(for: .seconds(1))
+                session.reopen.ring()
+            }
+        }
+    }
+
+    /// Opens a session under the hub's terms.
+    ///
+    /// - Throws: `AgentError` with code `ledger` when the hub has applied reports that this ledger
+    ///   never made: it went back in time, or is a copy of another (D8).
+    static func open(
+        _ id: SessionID, hub: HubClient, directory: DataDirectory, ledger: Ledger, logger: Logger
+    ) async throws -> OpenSessionAnswer {
+        var identity = try Identity.read(directory)
+        let answer = try await hub.openSession(
+            OpenSessionRequest(
+                session: id, ledger: identity.ledger, agentVersion: AgentVersion.text,
+                timeline: identity.timeline))
+        let last = try await ledger.lastSequence()
+        if answer.appliedReport > last {
+            throw AgentError(
+                .ledger,
+                "the hub has applied report \(answer.appliedReport) of this ledger, whose last is "
+                    + "\(last): the ledger went back in time or was copied; join this host anew")
+        }
+        try await ledger.acknowledge(upTo: answer.appliedReport)
+        if answer.timeline != identity.timeline {
+            logger.warning(
+                "The hub's database has a new history; everything here is kept and reported.",
+                ["timeline": .init(describing: answer.timeline)])
+            identity.timeline = answer.timeline
+            try identity.write(directory)
+        }
+        return answer
+    }
+}

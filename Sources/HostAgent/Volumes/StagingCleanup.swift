@@ -1,0 +1,74 @@
+import Platform
+import Shared
+
+/// Removes what operations have left in staging.
+///
+/// Nothing is removed that a journal still needs, and never a subvolume that the ledger knows as a
+/// project's volume: between the two names of an exchange the old volume is in staging (D4).
+struct StagingCleanup: Sendable {
+    let host: Work.Host
+
+    /// Removes what one operation that will not go on has left. A restored volume that has taken
+    /// its place already is finished instead: what was there before must get into the trash.
+    func remove(_ operation: OperationID, of project: ProjectID) async throws {
+        let files = try host.storage.files()
+        if case .publishing(let publication) = try await host.ledger.journal(operation) {
+            try await finishIfPlaced(publication, operation)
+        }
+        for name in try await files.names(in: host.storage.layout.staging)
+        where VolumeLayout.operation(ofStaging: name) == operation {
+            try await delete(name)
+        }
+        try await host.ledger.setJournal(operation, nil)
+        try await host.ledger.forgetUploads(operation)
+        let volume = host.storage.layout.volume(project)
+        if try await files.exists(volume), try await !files.info(volume).isReadOnly {
+            try await ApplyStaging(volume: volume, operation: operation, pool: host.pool).remove()
+        }
+    }
+
+    private func finishIfPlaced(
+        _ publication: OperationJournal.Publication, _ operation: OperationID
+    ) async throws {
+        let place = host.storage.layout.volume(publication.volume.project)
+        guard try await host.storage.files().uuid(place) == publication.subvolume else { return }
+        try await VolumePublisher(host: host).publish(publication, of: operation)
+        host.logger.info(
+            "A restored volume is in its place.", ["operation": .init(describing: operation)])
+    }
+
+    private func delete(_ name: String) async throws {
+        let files = try host.storage.files()
+        let path = host.storage.layout.staging + "/" + name
+        if let uuid = try await files.uuid(path), try await host.ledger.isVolume(uuid) {
+            host.logger.error(
+                "A project's volume is in staging and stays there.", ["path": .string(path)])
+            return
+        }
+        try await files.delete(path)
+        host.logger.info("A leftover was removed.", ["path": .string(path)])
+    }
+
+    /// At start: finishes publications whose exchange had happened, then removes everything that no
+    /// operation will go on from.
+    func recover() async throws {
+        let files = try host.storage.files()
+        for (operation, journal) in try await host.ledger.journals() {
+            guard case .publishing(let publication) = journal else { continue }
+            try await finishIfPlaced(publication, operation)
+        }
+        let kept = Set(try await host.ledger.journals().map(\.0))
+        for name in try await files.names(in: host.storage.layout.staging) {
+            if let operation = VolumeLayout.operation(ofStaging: name), kept.contains(operation) {
+                continue
+            }
+            try await delete(name)
+        }
+        for record in try await host.ledger.volumes() where record.isPresent {
+            let volume = host.storage.layout.volume(record.project)
+            guard try await files.exists(volume), try await !files.info(volume).isReadOnly
+            else { continue }
+            try await ApplyStaging.removeAll(in: volume, except: kept, pool: host.pool)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import Shared
+
+/// Where everything is on the btrfs file system.
+///
+/// ```
+/// .berth                            the marker
+/// projects/<project>                the writable volume
+/// snapshots/<project>/<name>        read-only snapshots
+/// base/<project>                    the snapshot behind the last acknowledged backup
+/// staging/<project>-<operation>     a restore or a backup's snapshot in the making
+/// trash/<project>-<generation>      what was retired
+/// ```
+struct VolumeLayout: Sendable, Equatable {
+    /// The root of the btrfs file system.
+    let root: String
+
+    var marker: String { root + "/.berth" }
+    var projects: String { root + "/projects" }
+    var snapshots: String { root + "/snapshots" }
+    var bases: String { root + "/base" }
+    var staging: String { root + "/staging" }
+    var trash: String { root + "/trash" }
+
+    /// The directories with their modes: only the volumes' own parent may be walked through by the
+    /// projects' users, who must reach their home by its path.
+    var directories: [(path: String, mode: UInt32)] {
+        [
+            (projects, 0o711), (snapshots, 0o700), (bases, 0o700), (staging, 0o700),
+            (trash, 0o700),
+        ]
+    }
+
+    func volume(_ project: ProjectID) -> String { "\(projects)/\(project)" }
+
+    func base(_ project: ProjectID) -> String { "\(bases)/\(project)" }
+
+    func snapshots(of project: ProjectID) -> String { "\(snapshots)/\(project)" }
+
+    func snapshot(_ project: ProjectID, _ name: String) -> String {
+        "\(snapshots(of: project))/\(name)"
+    }
+
+    /// What one operation builds; `purpose` tells several of one operation apart.
+    func staging(_ project: ProjectID, _ operation: OperationID, _ purpose: String) -> String {
+        "\(staging)/\(project)-\(operation)-\(purpose)"
+    }
+
+    func trash(_ project: ProjectID, generation: Int64) -> String {
+        "\(trash)/\(project)-\(generation)"
+    }
+
+    /// Which operation a name in `staging` belongs to; nil for a name that is not of this layout.
+    static func operation(ofStaging name: String) -> OperationID? {
+        let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 3, ProjectID(String(parts[0])) != nil else { return nil }
+        return OperationID(String(parts[1]))
+    }
+}
