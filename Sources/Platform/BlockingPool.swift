@@ -4,22 +4,22 @@ import Dispatch
 /// of large buffers, waiting for a child.
 ///
 /// At most `width` bodies run at once; further callers wait, in order, without holding a thread.
+/// Every place in the pool is a serial queue, because only those get threads of their own: a
+/// concurrent queue runs on the threads that tasks run on, as many as the machine has cores.
 public final class BlockingPool: Sendable {
-    private let queue: DispatchQueue
     private let state: Locked<State>
 
     private struct State {
-        var free: Int
-        var waiting: [CheckedContinuation<Void, Never>] = []
+        var idle: [DispatchQueue]
+        var waiting: [CheckedContinuation<DispatchQueue, Never>] = []
     }
 
     /// - Parameters:
-    ///   - label: what the threads' queue is called in a debugger.
+    ///   - label: what the threads' queues are called in a debugger.
     ///   - width: how many bodies run at once, at least 1.
     public init(label: String, width: Int) {
         precondition(width >= 1, "a pool needs a thread")
-        queue = DispatchQueue(label: label, attributes: .concurrent)
-        state = Locked(State(free: width))
+        state = Locked(State(idle: (0..<width).map { DispatchQueue(label: "\(label) \($0)") }))
     }
 
     /// Runs `body` on a thread of the pool.
@@ -30,35 +30,32 @@ public final class BlockingPool: Sendable {
     public func run<Answer: Sendable>(
         _ body: @escaping @Sendable () throws -> Answer
     ) async throws -> Answer {
-        await acquire()
-        defer { release() }
+        let queue = await acquire()
+        defer { release(queue) }
         return try await withCheckedThrowingContinuation { continuation in
             queue.async { continuation.resume(with: Result { try body() }) }
         }
     }
 
-    private func acquire() async {
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            let isFree = state.withLock { state -> Bool in
-                guard state.free > 0 else {
-                    state.waiting.append(continuation)
-                    return false
-                }
-                state.free -= 1
-                return true
+    private func acquire() async -> DispatchQueue {
+        await withCheckedContinuation { (mine: CheckedContinuation<DispatchQueue, Never>) in
+            let queue = state.withLock { state -> DispatchQueue? in
+                if let queue = state.idle.popLast() { return queue }
+                state.waiting.append(mine)
+                return nil
             }
-            if isFree { continuation.resume() }
+            if let queue { mine.resume(returning: queue) }
         }
     }
 
-    private func release() {
-        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+    private func release(_ queue: DispatchQueue) {
+        let next = state.withLock { state -> CheckedContinuation<DispatchQueue, Never>? in
             guard !state.waiting.isEmpty else {
-                state.free += 1
+                state.idle.append(queue)
                 return nil
             }
             return state.waiting.removeFirst()
         }
-        next?.resume()
+        next?.resume(returning: queue)
     }
 }
