@@ -114,7 +114,8 @@ final class BackupFileReader {
             let room = capacity - count
             let got = try unsafe buffer.withUnsafeMutableBytes { bytes in
                 try systemCall("read") {
-                    unsafe pread(number, bytes.baseAddress.map { unsafe $0 + count }, room, Int(position))
+                    unsafe pread(
+                        number, bytes.baseAddress.map { unsafe $0 + count }, room, Int(position))
                 }
             }
             if got == 0 { break }

@@ -52,7 +52,8 @@ public struct Restore: Sendable {
         -> RestoreSummary
     {
         let pool = BlockingPool(label: "berth.restore", width: workers)
-        let (nodes, own) = try await resolve(selection, TreeWalker(rootTree: rootTree, source: source))
+        let (nodes, own) = try await resolve(
+            selection, TreeWalker(rootTree: rootTree, source: source))
         let isolates = try await pool.run { [target] in
             if case .path = selection { return try target.passesAttributesOn() }
             guard try target.isEmpty() else {

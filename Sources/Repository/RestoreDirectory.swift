@@ -8,7 +8,8 @@ import Platform
 final class RestoreDirectory: Sendable {
     private let directory: FileSystemDirectory
 
-    private static let resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
+    private static let resolve =
+        UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
         | UInt64(RESOLVE_NO_MAGICLINKS)
 
     init(_ directory: FileSystemDirectory) {

@@ -4,10 +4,9 @@ import Platform
 /// A directory with everything that backups get wrong, made anew for a test, as root.
 struct AwkwardTree {
     let path: String
-    /// The symlink whose target is not UTF-8, which restic before 0.16 cannot restore.
-    static let rawTarget = "links/raw-target"
-    /// A path longer than the kernel takes in one piece.
-    static let deep = "deep"
+    /// What restic 0.14 does not keep: a target that is not UTF-8, and the attributes of a symlink,
+    /// which it neither backs up nor restores without following the link.
+    static let beyondRestic = ["links/raw-target", "attributes/link", "attributes/linked"]
 
     /// - Parameter isDeep: whether it holds a path of more than 4,096 bytes.
     init(at path: String, isDeep: Bool = true) async throws {
@@ -71,7 +70,8 @@ struct AwkwardTree {
         os.setxattr(b"attributes/file", b"user.empty", b"")
         os.setxattr(b"attributes/file", b"trusted.note", b"for root only")
         os.setxattr(b"attributes", b"user.directory", b"yes")
-        os.symlink(b"file", b"attributes/link")
+        write(b"attributes/linked", b"linked")
+        os.symlink(b"linked", b"attributes/link")
         os.setxattr(b"attributes/link", b"trusted.link", b"of the link", follow_symlinks=False)
         write(b"attributes/acl", b"acl")
         os.mkdir(b"attributes/acl-directory")

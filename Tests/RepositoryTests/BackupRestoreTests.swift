@@ -11,7 +11,8 @@ struct BackupRestoreTests {
         get throws { try ChunkerPolynomial(hex: "3da3358b4dc173") }
     }
 
-    private static func backUp(_ path: String, to blobs: MemoryBlobs) async throws -> BackupSummary {
+    private static func backUp(_ path: String, to blobs: MemoryBlobs) async throws -> BackupSummary
+    {
         try await Backup(path: path, sink: blobs, polynomial: polynomial).run()
     }
 

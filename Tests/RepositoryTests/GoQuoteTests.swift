@@ -27,8 +27,10 @@ struct GoQuoteTests {
                 isWide
                 ? (0..<count).flatMap { _ in
                     Array(
-                        String(Unicode.Scalar(UInt32.random(in: 0...0x10FFFF, using: &random))
-                            ?? "\u{FFFD}").utf8)
+                        String(
+                            Unicode.Scalar(UInt32.random(in: 0...0x10FFFF, using: &random))
+                                ?? "\u{FFFD}"
+                        ).utf8)
                 }
                 : (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             let quoted = GoQuote.quote(bytes)
@@ -58,8 +60,10 @@ struct GoQuoteTests {
         "Times are written as Go writes them and read back",
         arguments: [
             (NodeTime(seconds: 0), "1970-01-01T00:00:00Z"),
-            (NodeTime(seconds: 1_600_000_000, nanoseconds: 123_456_789),
-                "2020-09-13T12:26:40.123456789Z"),
+            (
+                NodeTime(seconds: 1_600_000_000, nanoseconds: 123_456_789),
+                "2020-09-13T12:26:40.123456789Z"
+            ),
             (NodeTime(seconds: -1, nanoseconds: 500_000_000), "1969-12-31T23:59:59.5Z"),
             (NodeTime(seconds: 951_782_400, nanoseconds: 10), "2000-02-29T00:00:00.00000001Z"),
             (NodeTime(seconds: Int64.min), "0000-01-01T00:00:00Z"),
