@@ -133,6 +133,21 @@ public final class SpawnedProcess: Sendable {
         return exit
     }
 
+    /// Waits for its end, also when the task is cancelled, as an orderly stop must.
+    ///
+    /// - Parameter limit: how long at most.
+    /// - Returns: how it ended, or nil when it still runs.
+    public func waitUninterrupted(atMost limit: Duration) async -> ChildExit? {
+        let queue = DispatchQueue(label: "berth.process.stop")
+        return await withCheckedContinuation { continuation in
+            queue.async {
+                self.blockUntilEnd(atMost: limit)
+                _ = self.end()
+                continuation.resume(returning: self.exit)
+            }
+        }
+    }
+
     /// Sends a signal to this one process; when it has ended, nothing happens.
     ///
     /// - Throws: `PlatformError` with the error number, such as that of a missing permission.
@@ -216,8 +231,14 @@ public final class SpawnedProcess: Sendable {
         return true
     }
 
-    private func blockUntilEnd() {
+    private func blockUntilEnd(atMost limit: Duration? = nil) {
+        let end = limit.map { ContinuousClock.now + $0 }
         var polled = pollfd(fd: process.number, events: Int16(POLLIN), revents: 0)
-        while unsafe poll(&polled, 1, -1) < 0 && errno == EINTR {}
+        while true {
+            let left = end.map { max(.zero, $0 - .now) / .milliseconds(1) }
+            let milliseconds = left.map { Int32(min($0.rounded(.up), 3_600_000)) } ?? -1
+            let ready = unsafe poll(&polled, 1, milliseconds)
+            if ready > 0 || ready == 0 && left == 0 { return }
+        }
     }
 }

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Platform
 
@@ -42,20 +41,6 @@ enum ClusterProcesses {
         if unsafe unlink(paths.lockFile) != 0, errno != ENOENT {
             throw PlatformError(
                 code: .systemCall, message: "remove \(paths.lockFile)", errno: errno)
-        }
-    }
-
-    /// Waits for the end of a process also when the task is cancelled.
-    static func waitForEnd(of process: SpawnedProcess, atMost limit: Duration) async {
-        let queue = DispatchQueue(label: "berth.postgres.end")
-        let deadline = ContinuousClock.now + limit
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            queue.async {
-                while process.exit == nil, ContinuousClock.now < deadline {
-                    usleep(5_000)
-                }
-                continuation.resume()
-            }
         }
     }
 

@@ -121,7 +121,9 @@ public actor PrivateCluster {
     /// - Parameter patience: how long a fast shutdown may take; default 30 seconds.
     /// - Throws: `PlatformError` when it cannot be signalled.
     public func stop(patience: Duration = .seconds(30)) async throws {
-        try await end(with: [(SIGINT, patience), (SIGQUIT, .seconds(10)), (SIGKILL, .seconds(10))])
+        try await end(with: [
+            (SIGINT, patience), (SIGQUIT, min(patience, .seconds(10))), (SIGKILL, .seconds(10)),
+        ])
     }
 
     /// Stops the server without a checkpoint; its next start recovers from the log.
@@ -245,7 +247,7 @@ public actor PrivateCluster {
         guard let process else { return }
         for step in steps where process.exit == nil {
             try process.signal(step.signal)
-            await ClusterProcesses.waitForEnd(of: process, atMost: step.patience)
+            _ = await process.waitUninterrupted(atMost: step.patience)
         }
         self.process = nil
     }

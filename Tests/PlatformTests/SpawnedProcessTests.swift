@@ -97,6 +97,23 @@ struct SpawnedProcessTests {
         #expect(try await process.wait() == .signal(SIGKILL))
     }
 
+    @Test("an orderly stop waits even in a cancelled task, and only for its time")
+    func uninterrupted() async throws {
+        let process = try await SpawnedProcess.start("sleep", ["600"], log: try log())
+        let ends = await withTaskGroup(of: [ChildExit?].self) { group in
+            group.addTask {
+                let none = await process.waitUninterrupted(atMost: .milliseconds(20))
+                // A process that has ended cannot be signalled: the answers show what happened.
+                try? process.signal(SIGTERM)
+                return [none, await process.waitUninterrupted(atMost: .seconds(30))]
+            }
+            group.cancelAll()
+            return await group.next() ?? []
+        }
+        #expect(ends == [nil, .signal(SIGTERM)])
+        #expect(try await process.wait() == .signal(SIGTERM))
+    }
+
     @Test("a process that dies with its parent outlives the task that started it")
     func diesWithParent() async throws {
         let process = try await SpawnedProcess.start(
