@@ -51,6 +51,7 @@ struct CommandFailure: Error, Sendable, Equatable {
     /// The exit code of an HTTP status, unless the problem's own code says more.
     static func exitCode(status: Int, code: String) -> ExitCode {
         if code == "ambiguous" { return .usage }
+        if code == "confirmation-needed" { return .confirmationNeeded }
         switch status {
         case 400, 405, 406, 411, 413, 414, 415, 431: return .usage
         case 401, 403: return .notAllowed

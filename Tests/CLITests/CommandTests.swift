@@ -297,6 +297,29 @@ struct CommandTests {
     }
 
     @Test(
+        "a directory of a backup is asked for by its name, or in base 64, and shown without harm",
+        arguments: [("a b/é", "path", "a b/é"), (#"a/\377"#, "path64", "YS//")])
+    func entries(path: String, parameter: String, value: String) async throws {
+        let entries = "GET /v1/projects/notes/backups/latest/entries"
+        let names: [[UInt8]] = [Array("plain".utf8), [0x61, 0x0A, 0xFF], Array("ü\u{1B}[2J".utf8)]
+        let routes: [String: CannedHub.Route] = [
+            entries: { _, _ in
+                try CannedHub.json(
+                    Page(
+                        schema: "entry.list/1", items: names.map { Samples.entry($0) },
+                        nextCursor: nil))
+            }
+        ]
+        try await CannedHub.serving(routes) { hub in
+            let result = try await BerthProcess(loggedInTo: hub.address).shell(
+                "$berth backup ls notes latest $'\(path)' -o id")
+            #expect(result.code == 0)
+            #expect(result.text == "plain\n" + #"a\n\xff"# + "\n" + #"ü\x1b[2J"# + "\n")
+            #expect(hub.requests(entries).first?.head.queryValue(parameter) == value)
+        }
+    }
+
+    @Test(
         "paths that leave the project never reach the hub",
         arguments: [
             ["backup", "ls", "notes", "latest", "../x"],

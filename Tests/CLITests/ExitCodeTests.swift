@@ -16,6 +16,7 @@ struct ExitCodeTests {
         "a refusal's status decides, unless its code says more",
         arguments: [
             (400, "bad-path", 2), (400, "ambiguous", 2), (409, "ambiguous", 2),
+            (409, "confirmation-needed", 11),
             (401, "token", 6), (403, "role", 6), (404, "project-not-found", 4),
             (409, "guarded", 5), (412, "etag", 5), (422, "key", 5), (428, "if-match", 5),
             (429, "slow", 12), (500, "bug", 1), (503, "database", 7), (502, "", 7), (504, "", 7),
@@ -61,19 +62,13 @@ struct ExitCodeTests {
     func tickets() throws {
         let token = JoinToken(
             hubs: ["https://h:1"], fingerprint: String(repeating: "ab", count: 32), secret: "s")
-        let join = try token.written()
-        let admin = "berth-admin-1." + join.dropFirst("berth-join-1.".count)
-        for text in [join, admin] {
-            let ticket = try Ticket(text)
-            #expect(ticket.secret == "s")
-            #expect(ticket.hubs == token.hubs)
-            #expect(ticket.fingerprint == token.fingerprint)
-        }
-        #expect(try Ticket("bare").secret == "bare")
-        #expect(try Ticket("bare").hubs == nil)
-        for damaged in ["berth-join-1.broken", String(admin.dropLast(3)), "berth-join-9.e30"] {
-            let failure = #expect(throws: CommandFailure.self) { try Ticket(damaged) }
-            #expect(failure?.exitCode == .usage)
+        let ticket = Ticket(try token.written())
+        #expect(ticket.secret == "s")
+        #expect(ticket.hubs == token.hubs)
+        #expect(ticket.fingerprint == token.fingerprint)
+        for bare in ["bare", "berth-admin-1.q83vEjRW", "berth-join-1.broken"] {
+            #expect(Ticket(bare).secret == bare)
+            #expect(Ticket(bare).hubs == nil)
         }
     }
 

@@ -179,11 +179,11 @@ struct GrammarTests {
 
     @Test("paths are percent-encoded byte by byte")
     func encoding() {
-        #expect(APIRequest.encoded([0x61, 0x2F, 0x20, 0xFF, 0x25, 0x7E]) == "a%2F%20%FF%25~")
+        #expect(APIRequest.encoded("a/ ÿ%~") == "a%2F%20%C3%BF%25~")
         let request = APIRequest.get(
             ["projects", "a/../b?c"],
-            query: [.init("path", bytes: [0xFF]), .init("x", nil), .init("y", "ü&")])
-        #expect(request.target == "/v1/projects/a%2F..%2Fb%3Fc?path=%FF&y=%C3%BC%26")
+            query: [.init("path", "a/b"), .init("x", nil), .init("y", "ü&")])
+        #expect(request.target == "/v1/projects/a%2F..%2Fb%3Fc?path=a%2Fb&y=%C3%BC%26")
     }
 
     @Test("words for a shell are quoted so that it reads them back")

@@ -183,12 +183,12 @@ struct WaitingTests {
         #expect(result?.text.contains("succeeded") == true)
     }
 
-    @Test("a database that is down for a while is waited for")
-    func unavailable() async throws {
+    @Test("a database that is down for a while is waited for", arguments: [503, 500, 429])
+    func unavailable(status: Int) async throws {
         let routes: [String: CannedHub.Route] = [
             Self.start: Self.accepted, Self.events: Self.silence,
             Self.row: { _, count in
-                if count < 3 { return try CannedHub.problem(503, "database", "database is down") }
+                if count < 3 { return try CannedHub.problem(status, "database", "is down") }
                 return try CannedHub.json(Samples.operation(.succeeded, kind: .start))
             },
         ]

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Shared
 
 /// `backup …`.
@@ -55,12 +56,18 @@ enum BackupCommands {
         let page = try await invocation.list(
             [
                 "projects", try invocation.word(0), "backups", try invocation.word(1), "entries",
-            ], query: [.init("path", bytes: path.bytes)], of: BackupEntry.self)
+            ], query: [directory(path)], of: BackupEntry.self)
         let text = BackupText(now: invocation.now())
         try await invocation.publisher.list(
             page, item: "entry/1", none: "the directory is empty",
             id: { HarmlessText.name([UInt8]($0.name)) }, table: text.entries)
         return .done
+    }
+
+    /// The parameter of a directory; one that is not UTF-8 goes in base 64.
+    private static func directory(_ path: ProjectPath) -> APIRequest.Parameter {
+        if let text = String(validating: path.bytes, as: UTF8.self) { return .init("path", text) }
+        return .init("path64", Data(path.bytes).base64EncodedString())
     }
 
     private static let restore = CommandDescription(

@@ -15,11 +15,12 @@ struct Login: Sendable {
         guard let file = try options.text("token-file") else {
             throw CommandFailure.usage("berth login needs --token-file", hint: "berth help login")
         }
-        let ticket = try Ticket(try await token(in: file))
+        let ticket = Ticket(try await token(in: file))
         let given = invocation.settings.hub.map { [$0] }
         guard let hubs = given ?? ticket.hubs else {
             throw CommandFailure.usage(
-                "the token does not say where the hub is", hint: "--hub https://HOST:PORT")
+                "the token does not say where the hub is",
+                hint: "give --hub https://HOST:PORT, or the whole line that berth-hub init wrote")
         }
         let fingerprint = try options.text("fingerprint") ?? ticket.fingerprint
         var context = Context(hubs: hubs, name: name, token: "", authority: nil)
@@ -79,16 +80,9 @@ struct Ticket: Sendable, Equatable {
     let hubs: [String]?
     let fingerprint: String?
 
-    /// - Throws: `CommandFailure` for a token that begins as one with an address but is damaged.
-    init(_ text: String) throws(CommandFailure) {
-        let admin = "berth-admin-1."
-        let join = text.hasPrefix(admin) ? "berth-join-1." + text.dropFirst(admin.count) : text
-        let token = JoinToken(join)
-        if token == nil, join.hasPrefix("berth-join-") {
-            throw .usage(
-                "the token is damaged, or of a version that this program does not know",
-                hint: "copy the whole line that berth-hub init wrote")
-        }
+    /// Reads what `berth-hub init` wrote, a join token, or any other word as a bare secret.
+    init(_ text: String) {
+        let token = JoinToken(text)
         secret = token?.secret ?? text
         hubs = token?.hubs
         fingerprint = token?.fingerprint

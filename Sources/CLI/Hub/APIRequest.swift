@@ -16,17 +16,11 @@ struct APIRequest: Sendable {
     /// A pair of the query; it is left out where the value is nil.
     struct Parameter: Sendable {
         let name: String
-        /// Raw bytes, because file names are bytes.
-        let value: [UInt8]?
+        let value: String?
 
-        init(_ name: String, bytes: [UInt8]) {
+        init(_ name: String, _ value: String?) {
             self.name = name
-            value = bytes
-        }
-
-        init(_ name: String, _ text: String?) {
-            self.name = name
-            value = text.map { Array($0.utf8) }
+            self.value = value
         }
     }
 
@@ -44,7 +38,7 @@ struct APIRequest: Sendable {
     }
 
     private static func target(_ segments: [String], _ query: [Parameter]) -> String {
-        let path = (["v1"] + segments).map { "/" + encoded(Array($0.utf8)) }.joined()
+        let path = (["v1"] + segments).map { "/" + encoded($0) }.joined()
         let pairs = query.compactMap { pair in
             pair.value.map { "\(pair.name)=\(encoded($0))" }
         }
@@ -52,10 +46,10 @@ struct APIRequest: Sendable {
     }
 
     /// Everything but RFC 3986's unreserved characters as `%XX`.
-    static func encoded(_ bytes: [UInt8]) -> String {
+    static func encoded(_ value: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var text: [UInt8] = []
-        for byte in bytes {
+        for byte in value.utf8 {
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: text.append(byte)
             default: text += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]

@@ -111,8 +111,9 @@ struct OperationWaiter: Sendable {
 
     /// Whether asking again may help.
     private static func isPassing(_ failure: CommandFailure) -> Bool {
-        failure.code != "tls"
-            && (failure.exitCode == .unreachable || failure.exitCode == .throttled)
+        if failure.code == "tls" { return false }
+        if let status = failure.status { return status == 429 || status >= 500 }
+        return failure.exitCode == .unreachable
     }
 
     private func followEvents(
