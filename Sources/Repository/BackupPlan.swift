@@ -1,5 +1,6 @@
-/// The decisions of a backup: what is to be read next, which directory is complete, and what the
-/// root is. It does nothing itself: events and results go in, work comes out.
+/// The decisions of a backup: what is to be read next, and which directory is complete.
+///
+/// It does nothing itself: events and results go in, work comes out.
 ///
 /// It holds the entries of the directories that are not complete: those on the way down, and those
 /// whose files are still being read, of which the caller bounds the number by not scanning on while

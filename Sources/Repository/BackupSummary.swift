@@ -7,6 +7,7 @@ public struct BackupSummary: Sendable, Hashable {
         /// Why.
         public let message: String
 
+        /// Makes an issue.
         public init(path: [UInt8], message: String) {
             self.path = path
             self.message = message
@@ -18,6 +19,7 @@ public struct BackupSummary: Sendable, Hashable {
 
     /// The id of the root tree, whose one node is the directory `project`.
     public internal(set) var rootTree: BlobID
+    /// Files, each hard link counted.
     public internal(set) var files: Int64 = 0
     /// Directories below the root.
     public internal(set) var directories: Int64 = 0
@@ -29,6 +31,7 @@ public struct BackupSummary: Sendable, Hashable {
     public internal(set) var bytes: Int64 = 0
     /// What could not be read: the backup is partial where there is any.
     public internal(set) var issues: [Issue] = []
+    /// How many issues there are, listed or not.
     public internal(set) var issueCount: Int64 = 0
     /// Raw paths of subvolumes and mount points inside, whose content is not in the backup.
     public internal(set) var nestedSubvolumes: [[UInt8]] = []

@@ -20,8 +20,10 @@ public struct Node: Sendable, Hashable {
     public struct ExtendedAttribute: Sendable, Hashable {
         /// The name's raw bytes, with its namespace: `user.comment`.
         public let name: [UInt8]
+        /// Any bytes, at most 64 KiB.
         public let value: [UInt8]
 
+        /// Makes an attribute.
         public init(name: [UInt8], value: [UInt8]) {
             self.name = name
             self.value = value
@@ -33,13 +35,19 @@ public struct Node: Sendable, Hashable {
 
     /// The name's raw bytes.
     public var name: [UInt8]
+    /// What the entry is.
     public var kind: Kind
+    /// Permissions and kind.
     public var mode: NodeMode
+    /// When the content was last changed.
     public var modified: NodeTime
+    /// The owner's number.
     public var uid: UInt32
+    /// The group's number.
     public var gid: UInt32
     /// What hard links of one file share, together with `deviceID`; 0 where there is one name.
     public var inode: UInt64 = 0
+    /// See `inode`.
     public var deviceID: UInt64 = 0
     /// Length of a file; 0 for everything else.
     public var sizeBytes: UInt64 = 0
@@ -56,6 +64,7 @@ public struct Node: Sendable, Hashable {
     /// A directory's own tree.
     public var subtree: BlobID?
 
+    /// Makes a node with what every node has.
     public init(
         name: [UInt8], kind: Kind, mode: NodeMode, modified: NodeTime, uid: UInt32, gid: UInt32
     ) {

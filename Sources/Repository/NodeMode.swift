@@ -6,6 +6,7 @@ public struct NodeMode: RawRepresentable, Hashable, Sendable {
     /// The number in the tree.
     public let rawValue: UInt32
 
+    /// - Parameter rawValue: the number in a tree.
     public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }

@@ -50,6 +50,7 @@ public struct NodeTime: Hashable, Sendable, Comparable {
         self.init(seconds: local - offset, nanoseconds: Int32(nanoseconds))
     }
 
+    /// The earlier one first.
     public static func < (left: NodeTime, right: NodeTime) -> Bool {
         (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)
     }

@@ -1,8 +1,10 @@
 import Glibc
 import Platform
 
-/// A file in the making: chunks are written in order, blocks of zeros are left as holes, and the
-/// length and the metadata come last. One thread at a time.
+/// A file in the making, by one thread at a time.
+///
+/// Chunks are written in order, blocks of zeros are left as holes, and the length and the metadata
+/// come last.
 final class RestoreFile {
     private static let blockBytes = 4_096
     private static let zeros = [UInt8](repeating: 0, count: blockBytes)

@@ -1,5 +1,6 @@
-/// The decisions of a restore: which directory is entered next, which files are written together,
-/// which names are hard links, when a directory is complete. It does nothing itself.
+/// The decisions of a restore: what is made next, and which directory is complete.
+///
+/// It does nothing itself: results go in, work comes out.
 struct RestorePlan {
     /// The number of the target.
     static let root = 0

@@ -1,5 +1,6 @@
 /// What a restore wrote.
 public struct RestoreSummary: Sendable, Hashable {
+    /// Files, each hard link counted.
     public internal(set) var files: Int64 = 0
     /// Directories below the target.
     public internal(set) var directories: Int64 = 0

@@ -1,5 +1,6 @@
-/// The first pass over a tree: how much there is, for progress, and which names are hard links of
-/// one file, which no single pass could number. It reads no file.
+/// The first pass over a tree: how much there is, and which names are hard links of one file.
+///
+/// No single pass could number the hard links. It reads no file.
 struct ScanCensus: Sendable {
     private(set) var entries: Int64 = 0
     private(set) var fileBytes: Int64 = 0

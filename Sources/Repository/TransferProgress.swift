@@ -2,10 +2,13 @@ import Platform
 
 /// How far a backup or a restore has come.
 public struct TransferProgress: Sendable, Hashable {
-    /// Entries that are neither directories nor waiting.
+    /// Entries, directories left aside, that are complete.
     public var entriesDone: Int64 = 0
+    /// Entries that are known to be there.
     public var entriesTotal: Int64 = 0
+    /// Bytes of files read or written.
     public var bytesDone: Int64 = 0
+    /// Length of all files that are known to be there.
     public var bytesTotal: Int64 = 0
 }
 
