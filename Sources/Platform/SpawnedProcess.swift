@@ -216,19 +216,32 @@ public final class SpawnedProcess: Sendable {
 
     /// Reaps it and tells those who wait; answers false when it has not ended after all.
     private func end() -> Bool {
+        typealias Told = (exit: ChildExit, waiting: [CheckedContinuation<ChildExit?, Never>])
+        // Reaped under the lock: of two callers the second must not find that nothing is left.
+        let told = state.withLock { state -> Told? in
+            switch state {
+            case .ended(let exit): return (exit, [])
+            case .running(let waiting, _):
+                guard let exit = reap() else { return nil }
+                state = .ended(exit)
+                return (exit, Array(waiting.values))
+            }
+        }
+        guard let told else { return false }
+        for continuation in told.waiting { continuation.resume(returning: told.exit) }
+        return true
+    }
+
+    /// How it ended, without waiting; nil while it runs.
+    private func reap() -> ChildExit? {
         var status: Int32 = 0
         var got: Int32 = -1
         repeat { got = unsafe waitpid(pid, &status, WNOHANG) } while got < 0 && errno == EINTR
-        if got == 0 { return false }
-        // ECHILD: an adopted process, or SIGCHLD is ignored.
-        let exit = got == pid ? ChildExit(status: status) : .unknown
-        let waiting = state.withLock { state -> [CheckedContinuation<ChildExit?, Never>] in
-            guard case .running(let waiting, _) = state else { return [] }
-            state = .ended(exit)
-            return Array(waiting.values)
-        }
-        for continuation in waiting { continuation.resume(returning: exit) }
-        return true
+        if got == 0 { return nil }
+        if got == pid { return ChildExit(status: status) }
+        // ECHILD: an adopted process, or SIGCHLD is ignored. Its descriptor says whether it ended.
+        var polled = pollfd(fd: process.number, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&polled, 1, 0) > 0 ? .unknown : nil
     }
 
     private func blockUntilEnd(atMost limit: Duration? = nil) {

@@ -80,6 +80,7 @@ struct SpawnedProcessTests {
         #expect(try SpawnedProcess.adopt(pid: pid, startTime: entry.startTime + 1) == nil)
         let adopted = try #require(
             try SpawnedProcess.adopt(pid: pid, startTime: entry.startTime))
+        #expect(await adopted.waitUninterrupted(atMost: .milliseconds(10)) == nil)
         #expect(adopted.exit == nil)
         try adopted.signal(SIGKILL)
         #expect(try await adopted.wait() == .unknown)
