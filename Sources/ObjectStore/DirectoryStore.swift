@@ -172,20 +172,7 @@ public struct DirectoryStore: ObjectStorage {
     }
 
     private static func copyFile(_ path: String, into object: ObjectInProgress) throws {
-        do {
-            let source = try Descriptor(opening: path, flags: O_RDONLY)
-            let number = source.number
-            var buffer = [UInt8](repeating: 0, count: chunkBytes)
-            while true {
-                let count = try systemCall("read \(path)") {
-                    unsafe read(number, &buffer, buffer.count)
-                }
-                if count == 0 { return }
-                try object.write(Array(buffer[..<count]))
-            }
-        } catch let error as PlatformError {
-            throw ObjectStoreError(
-                code: .failed, message: "cannot read what is to be stored", cause: error)
-        }
+        let source = try SourceFile(path: path)
+        while case let piece = try source.next(), !piece.isEmpty { try object.write(piece) }
     }
 }

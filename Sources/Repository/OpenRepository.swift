@@ -17,29 +17,21 @@ public struct OpenRepository: Sendable {
     /// How many key files are tried with a password.
     private static let keyFileLimit = 20
 
-    /// A repository as its owner describes it to somebody who may not read `config`: a host, which
-    /// the hub tells key and polynomial of.
-    ///
-    /// Nothing is read, and the identity is not known.
+    /// A repository as a host knows it: what the hub granted, without reading `config`.
     ///
     /// - Parameters:
-    ///   - store: where its objects are, as far as they may be used.
+    ///   - store: where its objects are.
     ///   - key: the master key.
-    ///   - polynomial: the chunker's polynomial.
-    public init(
-        store: any ObjectStorage, key: RepositoryKey, polynomial: ChunkerPolynomial
-    ) {
-        let config = RepositoryConfig(id: BlobID(hashing: []), polynomial: polynomial)
-        self.init(store: store, key: key, config: config, codec: BlobCodec(key: key))
+    ///   - polynomial: that of its chunker.
+    public init(store: any ObjectStorage, key: RepositoryKey, polynomial: ChunkerPolynomial) {
+        self.init(store: store, key: key, config: RepositoryConfig(id: nil, polynomial: polynomial))
     }
 
-    private init(
-        store: any ObjectStorage, key: RepositoryKey, config: RepositoryConfig, codec: BlobCodec
-    ) {
+    private init(store: any ObjectStorage, key: RepositoryKey, config: RepositoryConfig) {
         self.store = store
         self.key = key
         self.config = config
-        self.codec = codec
+        codec = BlobCodec(key: key)
     }
 
     /// Makes a repository: a random key under a password, a random identity and polynomial.
@@ -65,15 +57,15 @@ public struct OpenRepository: Sendable {
         let key = try RepositoryKey.random()
         let file = try await Self.sealKey(key, password: password, origin: origin, cost: cost)
         let config = try RepositoryConfig.random()
-        let codec = BlobCodec(key: key)
-        let sealed = try config.seal(with: codec.sealer)
+        let repository = OpenRepository(store: store, key: key, config: config)
+        let sealed = try config.seal(with: repository.codec.sealer)
         let isNew = try await storing("create the repository") {
             let name = try ObjectName.file(.keys, file.id)
             _ = try await store.put(name, .bytes(file.bytes, sha256: file.id.bytes))
             return try await store.put(configName, .bytes(sealed))
         }
         guard isNew else { throw taken }
-        return OpenRepository(store: store, key: key, config: config, codec: codec)
+        return repository
     }
 
     /// Opens a repository with a password: every key file is tried.
@@ -118,9 +110,8 @@ public struct OpenRepository: Sendable {
         let sealed = try await reading(name) {
             try await store.get(name, limitBytes: RepositoryConfig.limitBytes)
         }
-        let codec = BlobCodec(key: key)
-        let config = try RepositoryConfig.open(sealed, with: codec.sealer)
-        return OpenRepository(store: store, key: key, config: config, codec: codec)
+        let config = try RepositoryConfig.open(sealed, with: Sealer(key: key))
+        return OpenRepository(store: store, key: key, config: config)
     }
 
     /// Adds a key file, so that another password opens the repository too.

@@ -7,8 +7,8 @@ public struct RepositoryConfig: Sendable, Equatable {
     /// The longest `config` in bytes.
     static let limitBytes = 64 << 10
 
-    /// The repository's random identity.
-    public let id: BlobID
+    /// The repository's random identity; nil on a host, which is granted the polynomial alone.
+    public let id: BlobID?
     /// The polynomial of its chunker.
     public let polynomial: ChunkerPolynomial
 
@@ -19,9 +19,12 @@ public struct RepositoryConfig: Sendable, Equatable {
         RepositoryConfig(id: BlobID(sha256: try randomBytes(32)), polynomial: try .random())
     }
 
-    /// The sealed file.
+    /// The sealed file; only of a configuration with an identity.
     func seal(with sealer: Sealer) throws -> [UInt8] {
-        try sealer.seal(
+        guard let id else {
+            throw RepositoryError(code: .invalidInput, message: "a config needs an identity")
+        }
+        return try sealer.seal(
             JSONFile.encode(
                 Contents(
                     version: Self.version, id: id.hex, polynomial: polynomial.description)))
