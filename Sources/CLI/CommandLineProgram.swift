@@ -63,8 +63,7 @@ public struct CommandLineProgram: Sendable {
                 return .done
             case .run(let command):
                 let invocation = Invocation(
-                    table: table, operands: line.operands, commandWords: line.command,
-                    options: OptionValues(line.options), settings: settings, console: console,
+                    table: table, line: line, settings: settings, console: console,
                     input: Input(descriptor: surface.input), inFlight: inFlight)
                 return try await command.run(invocation)
             }

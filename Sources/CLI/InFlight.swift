@@ -5,7 +5,7 @@ import Shared
 final class InFlight: Sendable {
     private struct State {
         var isSending = false
-        var operation: OperationID?
+        var operations: Set<OperationID> = []
     }
 
     private let state = Locked(State())
@@ -16,13 +16,24 @@ final class InFlight: Sendable {
     /// Its answer has come, or it has failed.
     func end() { state.withLock { $0.isSending = false } }
 
-    /// An operation is being waited for, or none any more.
-    func watch(_ operation: OperationID?) { state.withLock { $0.operation = operation } }
+    /// An operation is being waited for.
+    func watch(_ operation: OperationID) {
+        state.withLock { _ = $0.operations.insert(operation) }
+    }
+
+    /// It is not waited for any more.
+    func unwatch(_ operation: OperationID) {
+        state.withLock { _ = $0.operations.remove(operation) }
+    }
 
     /// What to say to somebody who leaves now.
     var lastWords: String? {
         let state = state.withLock { $0 }
-        if let operation = state.operation {
+        if state.operations.count > 1 {
+            return "Detached. \(state.operations.count) operations keep running. "
+                + "See them: berth operation list"
+        }
+        if let operation = state.operations.first {
             return "Detached. \(operation) keeps running. "
                 + "Stop it: berth operation cancel \(operation)"
         }

@@ -12,6 +12,22 @@ struct Invocation: Sendable {
     let console: Console
     let input: Input
     let inFlight: InFlight
+    /// Made with the first request; one command has one set of connections.
+    private let connected = Locked<HubClient?>(nil)
+
+    init(
+        table: CommandTable, line: ParsedCommandLine, settings: Settings, console: Console,
+        input: Input, inFlight: InFlight
+    ) {
+        self.table = table
+        operands = line.operands
+        commandWords = line.command
+        options = OptionValues(line.options)
+        self.settings = settings
+        self.console = console
+        self.input = input
+        self.inFlight = inFlight
+    }
 
     /// Writes answers in the format that was asked for.
     var publisher: Publisher {
@@ -30,9 +46,14 @@ struct Invocation: Sendable {
 
     /// The hub that was logged in to.
     func hub() throws(CommandFailure) -> HubClient {
-        var context = try Context.load(from: settings.contextPath)
-        if let hub = settings.hub { context.hubs = [hub] }
-        return try HubClient(context: context, invocation: self)
+        try connected.withLock { client throws(CommandFailure) -> HubClient in
+            if let client { return client }
+            var context = try Context.load(from: settings.contextPath)
+            if let hub = settings.hub { context.hubs = [hub] }
+            let made = try HubClient(context: context, invocation: self)
+            client = made
+            return made
+        }
     }
 
     /// An operand as text, such as a project's name or id.

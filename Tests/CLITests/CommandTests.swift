@@ -113,64 +113,6 @@ struct CommandTests {
         }
     }
 
-    @Test("lists are read page by page up to the limit, in every format")
-    func lists() async throws {
-        let routes: [String: CannedHub.Route] = [
-            "GET /v1/projects": { seen, _ in
-                let start = Int(seen.head.queryValue("cursor") ?? "0") ?? 0
-                let limit = min(2, Int(seen.head.queryValue("limit") ?? "") ?? 0)
-                let items = (start..<min(5, start + limit)).map { Samples.project(name: "p\($0)") }
-                let next = start + items.count
-                return try CannedHub.json(
-                    Page(
-                        schema: "project.list/1", items: items,
-                        nextCursor: next < 5 ? "\(next)" : nil))
-            }
-        ]
-        try await CannedHub.serving(routes) { hub in
-            let berth = try BerthProcess(loggedInTo: hub.address)
-            let table = try await berth.run(["project", "list"])
-            #expect(table.text.split(separator: "\n").count == 6)
-            #expect(table.text.hasPrefix("PROJECT"))
-            let cut = try await berth.run(["project", "list", "--limit", "3", "--no-header"])
-            #expect(cut.text.split(separator: "\n").map { $0.prefix(2) } == ["p0", "p1", "p2"])
-            #expect(cut.errorText.contains("--limit"))
-            let document = try await berth.run(["project", "list", "-o", "json", "--limit", "3"])
-            let page = try JSON.decode(Page<ProjectDescription>.self, from: document.output)
-            #expect(page.schema == "project.list/1")
-            #expect(page.items.map(\.name) == ["p0", "p1", "p2"])
-            #expect(page.nextCursor == "3")
-            let rest = try await berth.run(["project", "list", "-ojsonl", "--cursor", "3"])
-            let lines = rest.text.split(separator: "\n")
-            #expect(lines.count == 2)
-            for line in lines {
-                let item = try JSON.decode(JSONValue.self, from: line.utf8)
-                #expect(item["schema"] == .string("project/1"))
-            }
-            let ids = try await berth.run(["project", "list", "-o", "id"])
-            #expect(ids.text == String(repeating: Self.project + "\n", count: 5))
-        }
-    }
-
-    @Test("an empty list is said on standard error, and is an empty document")
-    func emptyList() async throws {
-        let routes: [String: CannedHub.Route] = [
-            "GET /v1/hosts": { _, _ in
-                try CannedHub.json(
-                    Page<HostDescription>(schema: "host.list/1", items: [], nextCursor: nil))
-            }
-        ]
-        try await CannedHub.serving(routes) { hub in
-            let berth = try BerthProcess(loggedInTo: hub.address)
-            let table = try await berth.run(["host", "list"])
-            #expect(table.text.isEmpty)
-            #expect(table.errorText.contains("berth host enroll"))
-            let document = try await berth.run(["host", "list", "-o", "json"])
-            #expect(try JSON.decode(JSONValue.self, from: document.output)["items"] == .array([]))
-            #expect(document.errorText.isEmpty)
-        }
-    }
-
     @Test("exec passes output and exit code on, and sends the command as it is")
     func execute() async throws {
         let result = VolumeExecuteResult(exitCode: 42, output: "one\ntwo", isTruncated: false)
@@ -210,69 +152,6 @@ struct CommandTests {
             #expect(words.errorText.contains(#"left out: run/x\n.sock"#))
             let id = try await berth.run(["backup", "create", "notes", "-o", "id"])
             #expect(id.text == "\(reference.id)\n")
-        }
-    }
-
-    @Test(
-        "deleting needs the project's name; --yes is not enough",
-        arguments: [
-            ([], false), (["--yes"], false), (["--confirm", "other"], false),
-            (["--confirm", "notes"], true),
-        ] as [([String], Bool)])
-    func delete(flags: [String], isDone: Bool) async throws {
-        let delete = "DELETE /v1/projects/\(Self.project)"
-        let routes = [
-            "GET /v1/projects/notes": Self.show(isRunning: false), delete: Self.ended(.delete),
-        ]
-        try await CannedHub.serving(routes) { hub in
-            let result = try await BerthProcess(loggedInTo: hub.address).run(
-                ["project", "delete", "notes"] + flags)
-            #expect(result.code == (isDone ? 0 : 11))
-            #expect(hub.requests(delete).count == (isDone ? 1 : 0))
-            if let seen = hub.requests(delete).first {
-                #expect(
-                    try JSON.decode(DeleteProjectRequest.self, from: seen.body).confirm == "notes")
-            } else {
-                #expect(result.errorText.contains("--confirm notes"))
-            }
-        }
-    }
-
-    @Test(
-        "a running project is moved after a yes; a stopped one at once",
-        arguments: [(true, [], 11), (true, ["--yes"], 0), (false, [], 0)]
-            as [(Bool, [String], Int32)])
-    func move(isRunning: Bool, flags: [String], code: Int32) async throws {
-        let move = "POST /v1/projects/\(Self.project)/move"
-        let routes = [
-            "GET /v1/projects/notes": Self.show(isRunning: isRunning), move: Self.ended(.move),
-        ]
-        try await CannedHub.serving(routes) { hub in
-            let result = try await BerthProcess(loggedInTo: hub.address).run(
-                ["project", "move", "notes", "--to", "h2"] + flags)
-            #expect(result.code == code)
-            #expect(result.errorText.contains("Plan: move \"notes\" from h1 to h2"))
-            #expect(hub.requests(move).count == (code == 0 ? 1 : 0))
-            if code != 0 { #expect(result.errorText.contains("--yes")) }
-            if code == 0 { #expect(result.text == "✔ moved \"notes\" from h1 to h2 in 38.2s\n") }
-        }
-    }
-
-    @Test(
-        "on a terminal the question is asked",
-        arguments: [("y", 0), ("n", 5), ("", 5)] as [(String, Int32)])
-    func asked(answer: String, code: Int32) async throws {
-        let move = "POST /v1/projects/\(Self.project)/move"
-        let routes = [
-            "GET /v1/projects/notes": Self.show(isRunning: true), move: Self.ended(.move),
-        ]
-        try await CannedHub.serving(routes) { hub in
-            let berth = try BerthProcess(loggedInTo: hub.address)
-            let result = try await berth.onTerminal(
-                "project move notes --to h2", input: answer + "\n")
-            #expect(result.code == code)
-            #expect(result.text.contains("Move it? [y/N]"))
-            #expect(hub.requests(move).count == (code == 0 ? 1 : 0))
         }
     }
 

@@ -335,4 +335,41 @@ struct WaitingTests {
             #expect(all.errorText.contains("broke"))
         }
     }
+
+    @Test("--any ends with the first one")
+    func any() async throws {
+        let other = Samples.operationID(8).description
+        let routes: [String: CannedHub.Route] = [
+            Self.row: Self.ending(.succeeded, after: 2),
+            "GET /v1/operations/\(other)": { _, count in
+                if count > 1 { try await Task.sleep(for: .seconds(600)) }
+                return try CannedHub.json(Samples.operation(.running, number: 8))
+            },
+        ]
+        try await CannedHub.serving(routes) { hub in
+            let result = try await BerthProcess(loggedInTo: hub.address).run(
+                ["op", "wait", "--any", Self.id, other, "-o", "id"])
+            #expect(result.code == 0)
+            #expect(result.text == Self.id + "\n")
+        }
+    }
+
+    @Test(
+        "a cancel is waited for until it is certain; one that came too late is refused",
+        arguments: [(OperationState.canceled, 0), (.succeeded, 5), (.failed, 5)]
+            as [(OperationState, Int32)])
+    func cancel(state: OperationState, code: Int32) async throws {
+        let routes: [String: CannedHub.Route] = [
+            "POST /v1/operations/\(Self.id)/cancel": { _, _ in
+                try CannedHub.json(Samples.operation(.running, kind: .start))
+            },
+            Self.row: Self.ending(state, after: 1), Self.events: Self.silence,
+        ]
+        try await CannedHub.serving(routes) { hub in
+            let result = try await BerthProcess(loggedInTo: hub.address).run(
+                ["op", "cancel", Self.id])
+            #expect(result.code == code)
+            #expect(result.text.contains(state.rawValue))
+        }
+    }
 }

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Shared
 
 /// `login`, `logout` and `status`.

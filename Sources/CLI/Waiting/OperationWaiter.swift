@@ -39,7 +39,7 @@ struct OperationWaiter: Sendable {
         let hub = try invocation.hub()
         let board = ProgressBoard(operation, style: progress, invocation: invocation)
         invocation.inFlight.watch(operation.id)
-        defer { invocation.inFlight.watch(nil) }
+        defer { invocation.inFlight.unwatch(operation.id) }
         await board.begin()
         let outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
             group.addTask { .ended(try await followRow(operation.id, hub, board)) }

@@ -1,0 +1,82 @@
+import HTTP
+import Platform
+import Shared
+import Testing
+
+@testable import CLI
+
+@Suite("berth asks", .timeLimit(.minutes(2)))
+struct ConfirmationTests {
+    private static let project = Samples.projectID.description
+
+    private static func ended(_ kind: OperationKind) -> CannedHub.Route {
+        { _, _ in try CannedHub.json(Samples.operation(.succeeded, kind: kind), status: 202) }
+    }
+
+    private static func show(isRunning: Bool) -> CannedHub.Route {
+        { _, _ in try CannedHub.json(Samples.project(isRunning: isRunning)) }
+    }
+
+    @Test(
+        "deleting needs the project's name; --yes is not enough",
+        arguments: [
+            ([], false), (["--yes"], false), (["--confirm", "other"], false),
+            (["--confirm", "notes"], true),
+        ] as [([String], Bool)])
+    func delete(flags: [String], isDone: Bool) async throws {
+        let delete = "DELETE /v1/projects/\(Self.project)"
+        let routes = [
+            "GET /v1/projects/notes": Self.show(isRunning: false), delete: Self.ended(.delete),
+        ]
+        try await CannedHub.serving(routes) { hub in
+            let result = try await BerthProcess(loggedInTo: hub.address).run(
+                ["project", "delete", "notes"] + flags)
+            #expect(result.code == (isDone ? 0 : 11))
+            #expect(hub.requests(delete).count == (isDone ? 1 : 0))
+            if let seen = hub.requests(delete).first {
+                #expect(
+                    try JSON.decode(DeleteProjectRequest.self, from: seen.body).confirm == "notes")
+            } else {
+                #expect(result.errorText.contains("--confirm notes"))
+            }
+        }
+    }
+
+    @Test(
+        "a running project is moved after a yes; a stopped one at once",
+        arguments: [(true, [], 11), (true, ["--yes"], 0), (false, [], 0)]
+            as [(Bool, [String], Int32)])
+    func move(isRunning: Bool, flags: [String], code: Int32) async throws {
+        let move = "POST /v1/projects/\(Self.project)/move"
+        let routes = [
+            "GET /v1/projects/notes": Self.show(isRunning: isRunning), move: Self.ended(.move),
+        ]
+        try await CannedHub.serving(routes) { hub in
+            let result = try await BerthProcess(loggedInTo: hub.address).run(
+                ["project", "move", "notes", "--to", "h2"] + flags)
+            #expect(result.code == code)
+            #expect(result.errorText.contains("Plan: move \"notes\" from h1 to h2"))
+            #expect(hub.requests(move).count == (code == 0 ? 1 : 0))
+            if code != 0 { #expect(result.errorText.contains("--yes")) }
+            if code == 0 { #expect(result.text == "✔ moved \"notes\" from h1 to h2 in 38.2s\n") }
+        }
+    }
+
+    @Test(
+        "on a terminal the question is asked",
+        arguments: [("y", 0), ("n", 5), ("", 5)] as [(String, Int32)])
+    func asked(answer: String, code: Int32) async throws {
+        let move = "POST /v1/projects/\(Self.project)/move"
+        let routes = [
+            "GET /v1/projects/notes": Self.show(isRunning: true), move: Self.ended(.move),
+        ]
+        try await CannedHub.serving(routes) { hub in
+            let berth = try BerthProcess(loggedInTo: hub.address)
+            let result = try await berth.onTerminal(
+                "project move notes --to h2", input: answer + "\n")
+            #expect(result.code == code)
+            #expect(result.text.contains("Move it? [y/N]"))
+            #expect(hub.requests(move).count == (code == 0 ? 1 : 0))
+        }
+    }
+}
