@@ -77,6 +77,7 @@ let executables: [(name: String, module: String)] = [
 func isWanted(_ module: String) -> Bool {
     guard let only = Context.environment["BERTH_ONLY"], !only.isEmpty else { return true }
     var wanted = Set(only.split(separator: ",").map(String.init))
+    if wanted.contains("EndToEnd") { wanted.formUnion(executables.map(\.module)) }
     var grows = true
     while grows {
         let more = modules.filter { wanted.contains($0.name) }.flatMap(\.imports)
@@ -107,7 +108,7 @@ targets += modules.filter { isWanted($0.name) }.map { module in
         name: module.name, dependencies: module.imports.map { .byName(name: $0) },
         swiftSettings: strict)
 }
-targets += executables.filter { isTested($0.module) }.map { executable in
+targets += executables.filter { isTested($0.module) || isTested("EndToEnd") }.map { executable in
     .executableTarget(
         name: executable.name,
         dependencies: [.byName(name: executable.module), "Platform"],
@@ -119,13 +120,21 @@ targets += tests.filter { isTested($0.module) }.map { test in
         dependencies: [.byName(name: test.module)] + test.imports.map { .byName(name: $0) },
         swiftSettings: strict)
 }
+if isTested("EndToEnd") {
+    // The programs are built for these tests, which run them as processes.
+    targets.append(
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["Shared", "Platform", "berth-hub", "berth-agent", "berth"],
+            swiftSettings: strict))
+}
 if isTested("Layering") {
     targets.append(.testTarget(name: "LayeringTests", swiftSettings: strict))
 }
 
 let package = Package(
     name: "Berth",
-    products: executables.filter { isTested($0.module) }.map {
+    products: executables.filter { isTested($0.module) || isTested("EndToEnd") }.map {
         .executable(name: $0.name, targets: [$0.name])
     },
     targets: targets,

@@ -5,7 +5,7 @@
 # Environment: BERTH_DEMO_FILES (22000) and BERTH_DEMO_BIG_MIB (300) size the project.
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
-BIN=$ROOT/.build/release
+BIN=${BIN:-$ROOT/.build/release}
 FLEET=$ROOT/var/demo
 # shellcheck source=scripts/fleet-functions.sh
 source "$ROOT/scripts/fleet-functions.sh"
@@ -196,7 +196,7 @@ judge_with_restic() {
 kill_hub_in_move() {
     local operation
     operation=$(berth project move thesis --to host-1 --yes --detach)
-    wait_for 30 "the move's restore" is_phase "$operation" restore
+    wait_for 30 "the move's restore" is_phase "$operation" stage
     hub_kill
     say "  the hub is dead, in the middle of the move; it starts again"
     hub_start

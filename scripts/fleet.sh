@@ -3,7 +3,7 @@
 # usage: fleet.sh up|down
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
-BIN=$ROOT/.build/release
+BIN=${BIN:-$ROOT/.build/release}
 FLEET=$ROOT/var/fleet
 # shellcheck source=scripts/fleet-functions.sh
 source "$ROOT/scripts/fleet-functions.sh"

@@ -29,9 +29,9 @@ struct API: Sendable {
                 addresses: addresses, fingerprint: authority.fingerprint
             ).routes,
             ProjectRoutes(pool: pool, identifiers: identifiers).routes,
-            WorkRoutes(desk: desk).routes,
+            WorkRoutes(desk: desk, pool: pool, vault: vault).routes,
             BackupRoutes(pool: pool, vault: vault).routes,
-            CopyRoutes(pool: pool, desk: desk, operations: operations).routes,
+            CopyRoutes(pool: pool, desk: desk, operations: operations, vault: vault).routes,
             OperationRoutes(pool: pool, operations: operations).routes,
             EnrollmentRoutes(pool: pool, identifiers: identifiers, timeline: timeline).routes,
             AgentRoutes(operations: operations).routes,

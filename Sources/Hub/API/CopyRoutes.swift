@@ -7,6 +7,7 @@ struct CopyRoutes: Sendable {
     let pool: PostgresPool
     let desk: OrderDesk
     let operations: OperationService
+    let vault: RepositoryVault
 
     var routes: [Route] {
         [
@@ -43,27 +44,37 @@ struct CopyRoutes: Sendable {
         guard (1...1000).contains(request.destinations.count) else {
             throw Problem.invalidParameter("destinations", "must name 1 to 1,000 projects")
         }
-        return try await desk.place(context, body: try JSON.encode(request)) { transaction in
-            let reader = RegistryReader(transaction)
-            let source = try await reader.resolveProject(request.source)
-            var destinations: [ProjectID] = []
-            for reference in request.destinations {
-                let destination = try await reader.resolveProject(reference)
-                if !destinations.contains(destination) { destinations.append(destination) }
-            }
-            let backup: BackupReference?
-            if let reference = request.backup {
-                backup = try await BackupReader(transaction).reference(reference, of: source)
-            } else {
-                backup = nil
-            }
-            return .copy(
+        let (source, destinations, backup) = try await pool.withTransaction { transaction in
+            try await Self.resolve(request, transaction)
+        }
+        // A path that the named backup does not hold is refused before anything begins; of a
+        // backup that has yet to be made only its making can tell.
+        if let backup { try await vault.requirePath(request.path, in: backup) }
+        return try await desk.place(context, body: try JSON.encode(request)) { _ in
+            .copy(
                 source,
                 CopyOrder(
                     path: request.path, destinations: destinations,
                     destinationPath: request.destinationPath ?? request.path,
                     overwrite: request.overwrite, backup: backup))
         }
+    }
+
+    private static func resolve(
+        _ request: CreateCopyRequest, _ transaction: PostgresTransaction
+    ) async throws -> (ProjectID, [ProjectID], BackupReference?) {
+        let reader = RegistryReader(transaction)
+        let source = try await reader.resolveProject(request.source)
+        var destinations: [ProjectID] = []
+        for reference in request.destinations {
+            let destination = try await reader.resolveProject(reference)
+            if !destinations.contains(destination) { destinations.append(destination) }
+        }
+        guard let reference = request.backup else { return (source, destinations, nil) }
+        return (
+            source, destinations,
+            try await BackupReader(transaction).reference(reference, of: source)
+        )
     }
 
     private func cancel(_ context: RequestContext) async throws -> HTTPResponse {

@@ -5,6 +5,8 @@ import Shared
 /// What can be done with a project: each of these makes an operation.
 struct WorkRoutes: Sendable {
     let desk: OrderDesk
+    let pool: PostgresPool
+    let vault: RepositoryVault
 
     var routes: [Route] {
         [
@@ -60,9 +62,18 @@ struct WorkRoutes: Sendable {
     }
 
     private func restore(_ context: RequestContext) async throws -> HTTPResponse {
-        try await order(context, RestoreRequest.self) { project, body, transaction in
-            let backup = try await BackupReader(transaction).reference(body.backup, of: project)
-            return .restore(
+        let body = try await context.decode(RestoreRequest.self)
+        let reference = context.parameter("project")
+        let (project, backup) = try await pool.withTransaction { transaction in
+            let project = try await RegistryReader(transaction).resolveProject(reference)
+            return (
+                project, try await BackupReader(transaction).reference(body.backup, of: project)
+            )
+        }
+        // A path that the backup does not hold is refused before anything begins.
+        if let path = body.path { try await vault.requirePath(path, in: backup) }
+        return try await desk.place(context, body: try JSON.encode(body)) { _ in
+            .restore(
                 project,
                 RestoreOrder(
                     backup: backup, path: body.path, destination: body.destination,

@@ -1,0 +1,73 @@
+import Shared
+import Testing
+
+/// A move with a fault after each of its steps ends in the same state every time: the project on
+/// the target, whole, running, and nothing of it left on the source.
+@Suite("A move with a fault after each step", .serialized)
+struct MoveFaultTests {
+    /// The phases that a move of a running project goes through.
+    private static let phases = ["backup", "stop", "final-backup", "stage", "start", "retire"]
+
+    @Test(
+        "killing a process in a phase changes nothing of the end", .timeLimit(.minutes(8)),
+        arguments: ["hub", "source", "target"])
+    func killed(victim: String) async throws {
+        try await Fleet.run(hosts: 2) { fleet in
+            let corpus = try await fleet.makeCorpus(bigMebibytes: 24)
+            try await fleet.done(
+                "project", "create", "thesis", "--host", "host-1", "--stop-grace", "2s", "--",
+                "sh", "-c", "n=0; while :; do n=$((n+1)); echo $n >> diary; sleep 0.02; done")
+            try await fleet.done(
+                "project", "import", "thesis", corpus, "--to", "corpus", "--faithful")
+            try await fleet.done("project", "start", "thesis")
+            let original = try await fleet.listing(
+                try await fleet.volume("thesis", on: "host-1") + "/corpus")
+            var (source, target) = ("host-1", "host-2")
+            for phase in Self.phases {
+                let process = victim == "hub" ? "hub" : victim == "source" ? source : target
+                try await fleet.moveKilling(process, in: phase, to: target)
+                try await fleet.expectMoved(from: source, to: target, original.inner)
+                swap(&source, &target)
+            }
+        }
+    }
+}
+
+extension Fleet {
+    /// Moves the project and kills a process once the move has reached the phase, or is past it.
+    fileprivate func moveKilling(_ process: String, in phase: String, to target: String) async throws {
+        let id = try await done("project", "move", "thesis", "--to", target, "--yes", "--detach")
+            .trimmed
+        try await eventually("the phase \(phase)") {
+            let operation = try await self.operation(id)
+            return operation["phase"]?.text == phase || operation["state"]?.text == "succeeded"
+        }
+        try await kill(process)
+        if process == "hub" {
+            try await startHub()
+        } else {
+            try await startAgent(process)
+        }
+        let ended = try await berth("operation", "wait", id, "--timeout", "90s")
+        #expect(ended.isSuccess, "killed \(process) in \(phase): \(ended.errorText)")
+    }
+
+    /// The end state of every move.
+    fileprivate func expectMoved(from source: String, to target: String, _ original: String) async throws {
+        let project = try await document("project", "show", "thesis")
+        #expect(project["hostName"]?.text == target)
+        let volume = try await self.volume("thesis", on: target)
+        #expect(try await listing(volume + "/corpus").inner == original)
+        try await shell("awk '$1 != NR { exit 1 }' '\(volume)/diary'")
+        let before = try await lines(volume + "/diary")
+        try await eventually("the diary going on at \(target)") {
+            try await lines(volume + "/diary") > before
+        }
+        try await eventually("nothing being left on \(source)") {
+            let left = try await shell(
+                "ls '\(path("\(source)/btrfs/projects"))' '\(path("\(source)/btrfs/staging"))' "
+                    + "'\(path("\(target)/btrfs/staging"))' | grep -c project_ || true")
+            return left.trimmed == "0"
+        }
+    }
+}
