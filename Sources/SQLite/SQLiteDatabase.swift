@@ -62,6 +62,7 @@ public actor SQLiteDatabase {
     /// fail halfway because somebody else wrote.
     /// - Throws: `SQLiteError`: `.busy` when another connection holds the lock for longer than
     ///   the busy timeout; what `body` throws.
+    @discardableResult
     public func write<Answer>(
         _ body: sending (SQLiteConnection) throws -> sending Answer
     ) throws -> sending Answer {
