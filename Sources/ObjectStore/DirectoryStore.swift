@@ -39,6 +39,7 @@ public struct DirectoryStore: ObjectStorage {
     }
 
     /// See `ObjectStorage.put`.
+    @discardableResult
     public func put(_ name: ObjectName, _ body: ObjectBody) async throws -> Bool {
         switch body.source {
         case .bytes(let bytes):

@@ -55,6 +55,7 @@ public struct GrantedStore: ObjectStorage {
     }
 
     /// See `ObjectStorage.put`; a body that is a stream is sent once only.
+    @discardableResult
     public func put(_ name: ObjectName, _ body: ObjectBody) async throws -> Bool {
         let isRepeatable = if case .stream = body.source { false } else { true }
         return try await attempts("store \(name)", isRepeatable: isRepeatable) {

@@ -12,6 +12,7 @@ public struct PrefixedStore: ObjectStorage {
     }
 
     /// See `ObjectStorage.put`.
+    @discardableResult
     public func put(_ name: ObjectName, _ body: ObjectBody) async throws -> Bool {
         try await store.put(prefix.appending(name.text), body)
     }

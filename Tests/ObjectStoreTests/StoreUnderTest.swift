@@ -1,0 +1,44 @@
+import HTTP
+import ObjectStore
+import Platform
+import Testing
+
+/// The kinds of stores that the contract holds for.
+enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
+    case directory
+    case prefixed
+    case granted
+
+    var testDescription: String { rawValue }
+
+    /// Runs `body` with an empty store of this kind.
+    func with(_ body: @Sendable (any ObjectStorage) async throws -> Void) async throws {
+        let place = try TemporaryDirectory()
+        let directory = try DirectoryStore(root: place.path + "/bucket", create: true)
+        switch self {
+        case .directory: try await body(directory)
+        case .prefixed:
+            let prefix = try ObjectPrefix("projects/p1/")
+            try await directory.put(ObjectName("projects/p10/other"), .bytes([1]))
+            try await directory.put(ObjectName("outside"), .bytes([1]))
+            try await body(PrefixedStore(directory, prefix: prefix))
+        case .granted:
+            try await Gateway(store: directory).serve { url in
+                try await body(
+                    GrantedStore(
+                        client: try HTTPClient(), url: url,
+                        headers: ["Authorization": "Bearer t", "Berth-Epoch": "7"],
+                        options: .quick))
+            }
+        }
+    }
+
+    /// Whether the store deletes.
+    var deletes: Bool { self != .granted }
+}
+
+extension GrantedStore.Options {
+    static let quick = GrantedStore.Options(
+        patience: .seconds(20),
+        backoff: Backoff(base: .milliseconds(5), cap: .milliseconds(50)))
+}
