@@ -23,6 +23,10 @@ struct ModuleTable: Sendable {
             guard file.folder.hasSuffix("Tests") else { return nil }
             let module = String(file.folder.dropLast(5))
             if module == "Layering" { return Self.system.union(["Testing"]) }
+            // These run the programs as processes and know only what goes over the wire.
+            if module == "EndToEnd" {
+                return Self.system.union(["Testing", "Shared", "Platform"])
+            }
             guard let imports = tests[module] else { return nil }
             return imports.union(Self.system).union(["Testing", module])
         }

@@ -33,6 +33,10 @@ struct Planted: Sendable, CustomTestStringConvertible {
         Planted("Sources/HostAgent/Store/A.swift", "\"SELECT 1 FROM a \"", "SQL"),
         Planted("Sources/Hub/StringUtils.swift", "", "Utils"),
         Planted("Sources/Hub/LeaseManager.swift", "", "Manager"),
+        Planted("Sources/HTTP/A.swift", "public struct A {}", "doc comment"),
+        Planted("Sources/HTTP/A.swift", "// a\n@safe public final class A {}", "doc comment"),
+        Planted("Sources/HTTP/A.swift", "struct A {\n    public static func b() {}\n}", "doc"),
+        Planted("Sources/HTTP/A.swift", "extension A {\n    public var b: Int { 1 }\n}", "doc"),
         Planted("Sources/Hub/A.swift", String(repeating: "\n", count: 401), "401 lines"),
         Planted("Sources/Hub/A.swift", function(lines: 71), "a function of 71 lines"),
         Planted("Tests/HubTests/A.swift", function(lines: 90), "a function of 90 lines"),
@@ -45,9 +49,8 @@ struct Planted: Sendable, CustomTestStringConvertible {
     }
 
     static func function(lines: Int) -> String {
-        let body = String(repeating: "        a(\"}\") // }\n", count: lines - 2)
-        return "struct A {\n    public static func f(\n" + String(body.dropFirst(0).prefix(0))
-            + "        b: () -> Void = {}\n    ) async throws -> Int {\n"
+        return
+            "struct A {\n    static func f(\n        b: () -> Void = {}\n    ) async throws -> Int {\n"
             + String(repeating: "        a(\"}\") // }\n", count: lines - 4) + "    }\n}\n"
     }
 }
@@ -82,6 +85,13 @@ struct PlantedViolationTests {
             ),
             ("Sources/Btrfs/A.swift", "public import Platform\nimport CBtrfs\nimport Glibc"),
             ("Sources/Hub/A.swift", Planted.function(lines: 70)),
+            ("Sources/HTTP/A.swift", "/// A.\n@safe\npublic struct A {\n    public init() {}\n}"),
+            ("Sources/HTTP/A.swift", "extension A: B {\n    public func c() {}\n}"),
+            ("Sources/HTTP/A.swift", "struct A {\n    public var description: String { a }\n}"),
+            (
+                "Sources/HTTP/A.swift",
+                "struct A {\n    public static func < (a: A) -> Bool { b }\n}"
+            ),
             ("Sources/Hub/A.swift", String(repeating: "\n", count: 400)),
             ("Tests/HubTests/A.swift", "let a = \"SELECT a FROM b \""),
         ])

@@ -33,7 +33,12 @@ struct SourceCheck {
     /// Every violation in a file, in no particular order.
     func violations(in file: SourceFile) -> [Violation] {
         var found = imports(file) + shape(file)
-        if file.path.hasPrefix("Sources/") { found += code(file) + sql(file) }
+        if file.path.hasPrefix("Sources/") {
+            found += code(file) + sql(file)
+            found += UndocumentedDeclarations.lines(in: file).map {
+                Violation(path: file.path, line: $0, rule: "public, without a doc comment")
+            }
+        }
         return found
     }
 
