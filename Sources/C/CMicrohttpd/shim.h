@@ -1,12 +1,12 @@
 #ifndef BERTH_CMICROHTTPD_H
 #define BERTH_CMICROHTTPD_H
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 /// What a daemon is started with; `MHD_start_daemon` itself is variadic.
 struct berth_mhd_options {
-    int listen_socket;
     unsigned int threads;
     unsigned int connection_limit;
     unsigned int per_address_limit;
@@ -52,7 +52,7 @@ static inline size_t berth_mhd_keep_escapes(void *context, struct MHD_Connection
 static inline struct MHD_Daemon *berth_mhd_start(const struct berth_mhd_options *options,
                                                  struct berth_mhd_logger *logger) {
     unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                         MHD_USE_ERROR_LOG;
+                         MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET;
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->private_key},
@@ -68,7 +68,6 @@ static inline struct MHD_Daemon *berth_mhd_start(const struct berth_mhd_options 
     return MHD_start_daemon(
         flags, 0, NULL, NULL, options->access, options->context,
         MHD_OPTION_EXTERNAL_LOGGER, berth_mhd_log, logger,
-        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_socket,
         MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->per_address_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds,
@@ -81,6 +80,19 @@ static inline struct MHD_Daemon *berth_mhd_start(const struct berth_mhd_options 
         MHD_OPTION_ARRAY, options->threads > 1 ? threads : plain,
         MHD_OPTION_ARRAY, options->certificate != NULL ? tls : plain,
         MHD_OPTION_END);
+}
+
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+
+/// Accepts one connection and gives it to the daemon.
+///
+/// Answers 1, or 0 when the daemon refused and closed it, or a negative error number of accept4(2).
+static inline int berth_mhd_accept(struct MHD_Daemon *daemon, int listener) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    int one = accept4(listener, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (one < 0) return -errno;
+    return MHD_add_connection(daemon, one, (struct sockaddr *)&address, length) == MHD_YES;
 }
 
 /// The peer's socket address, or NULL.

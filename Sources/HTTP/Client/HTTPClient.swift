@@ -4,7 +4,7 @@ import CCurl
 /// kept and used again.
 ///
 /// Redirects are not followed, only `http` and `https` are spoken, TLS is 1.2 or later. The thread
-/// ends with the client's last reference.
+/// ends with the last reference to the client and to the bodies of its responses.
 public final class HTTPClient: Sendable {
     private let loop: TransferLoop
 
@@ -55,7 +55,9 @@ public final class HTTPClient: Sendable {
         let body = HTTPBodyStream(
             pipe: transfer.incoming,
             announcedBytes: Transfer.bodyBytes(of: head, method: request.method),
-            limitBytes: nil, start: {}, abandon: { loop.cancel(transfer.number) })
+            limitBytes: nil, start: {},
+            // The body keeps the client, and with it the thread.
+            abandon: { self.loop.cancel(transfer.number) })
         return HTTPClientResponse(status: head.status, headers: head.headers, body: body)
     }
 
@@ -74,8 +76,8 @@ public final class HTTPClient: Sendable {
                 }
             }
             let head = try await transfer.head()
-            // A refusal may come before the end of the body; nobody wants the rest.
-            if head.status >= 300 { group.cancelAll() }
+            // A refusal may come before the end of the body; libcurl stops sending the rest.
+            if head.status >= 400 { group.cancelAll() }
             try await group.waitForAll()
             return head
         }

@@ -17,7 +17,8 @@ public struct HTTPClientRequest: Sendable {
     /// How long nothing may move in either direction, default 60 s, whole seconds; nil for streams
     /// that may be silent.
     ///
-    /// Time in which the caller lets the peer wait does not count.
+    /// Time in which the caller lets a response wait does not count. It is also what ends an upload
+    /// whose closure is silent while the server has gone: libcurl 7.88 does not look then.
     public var stallTimeout: Duration?
 
     /// - Parameters:

@@ -18,7 +18,6 @@ final class Transfer: Sendable {
         var head: Result<Head, any Error>?
         var waiter: CheckedContinuation<Head, any Error>?
         var bodyFailure: (any Error)?
-        var isDone = false
     }
 
     let number: UInt64
@@ -96,7 +95,8 @@ final class Transfer: Sendable {
     /// The next bytes of the request's body (CURLOPT_READFUNCTION).
     func takeBody(into target: UnsafeMutableRawBufferPointer) -> BodyPipe.Taken {
         switch request.body {
-        case .stream: return unsafe outgoing.take(into: target)
+        case .stream:
+            return unsafe outgoing.take(into: target)
         case .bytes(let bytes):
             return state.withLock { state in
                 let rest = bytes[min(state.sentBytes, bytes.count)...].prefix(target.count)
@@ -120,8 +120,7 @@ final class Transfer: Sendable {
     /// - Parameter error: why it failed, nil if it did not.
     func finish(_ error: (any Error)?) {
         let cause = state.withLock { state -> (any Error)? in
-            state.isDone = true
-            return error.map { state.bodyFailure ?? $0 }
+            error.map { state.bodyFailure ?? $0 }
         }
         if let cause {
             settle(.failure(cause))

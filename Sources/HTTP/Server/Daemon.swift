@@ -9,17 +9,13 @@ import Platform
     private let daemon: OpaquePointer
     private let logger: UnsafeMutablePointer<berth_mhd_logger>
     private let core: Unmanaged<ServerCore>
-    private let socket: Int32
-    private let isQuiet = Locked(false)
     private let isStopped = Locked(false)
 
     /// Starts the daemon's threads (MHD_start_daemon(3)).
     ///
-    /// - Parameters:
-    ///   - core: what the callbacks work on; kept alive until `stop()`.
-    ///   - socket: a listening socket, which stays the caller's.
+    /// - Parameter core: what the callbacks work on; kept alive until `stop()`.
     /// - Throws: `HTTPError`: `certificate` if TLS was wanted, `couldNotListen` otherwise.
-    init(core: ServerCore, socket: Int32) throws {
+    init(core: ServerCore) throws {
         let options = core.options
         let complaints = unsafe Unmanaged.passRetained(core)
         let context = unsafe complaints.toOpaque()
@@ -27,9 +23,9 @@ import Platform
         unsafe logger.initialize(
             to: berth_mhd_logger(context: context, complaint: complaintReceived))
         var raw = unsafe berth_mhd_options()
-        unsafe raw.listen_socket = socket
         unsafe raw.threads = UInt32(clamping: options.threads)
-        unsafe raw.connection_limit = UInt32(clamping: options.connectionLimit)
+        // `Acceptor` keeps the limit, in sum; each thread would otherwise have its share of it.
+        unsafe raw.connection_limit = UInt32(clamping: options.connectionLimit * options.threads)
         unsafe raw.per_address_limit = UInt32(clamping: options.connectionsPerAddressLimit)
         unsafe raw.idle_timeout_seconds = UInt32(
             clamping: max(1, options.idleTimeout.components.seconds))
@@ -50,17 +46,17 @@ import Platform
                     message: "the HTTP server could not be started with its TLS certificate and key"
                 )
         }
-        self.socket = socket
         unsafe daemon = started
         unsafe self.logger = logger
         unsafe self.core = complaints
     }
 
-    /// Stops accepting: clients are refused, connections go on (MHD_quiesce_daemon(3)).
-    func quiesce() {
-        guard isQuiet.withLock({ flip(&$0) }) else { return }
-        _ = unsafe MHD_quiesce_daemon(daemon)
-        shutdown(socket, Int32(SHUT_RDWR))
+    /// Takes one connection from a listening socket that does not block (MHD_add_connection(3)).
+    ///
+    /// - Returns: 1; 0 when it was refused and closed; or a negative error number, `-EAGAIN` when
+    ///   there is none.
+    func accept(from listener: Int32) -> Int32 {
+        unsafe berth_mhd_accept(daemon, listener)
     }
 
     /// Ends all connections and threads, and blocks until they are gone; nothing may rest any more.
@@ -83,16 +79,21 @@ import Platform
         guard let tls else { return unsafe berth_mhd_start(&raw, logger) }
         let certificate = tls.certificatePEM.map { CChar(bitPattern: $0) } + [0]
         return unsafe tls.privateKeyPEM.withBytes { key in
-            unsafe (key + [0]).withUnsafeBytes { key in
-                unsafe certificate.withUnsafeBufferPointer { certificate in
-                    unsafe "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2".withCString {
-                        priorities in
-                        unsafe raw.certificate = certificate.baseAddress
-                        unsafe raw.private_key = key.baseAddress?.assumingMemoryBound(
-                            to: CChar.self)
-                        unsafe raw.tls_priorities = priorities
-                        return unsafe berth_mhd_start(&raw, logger)
-                    }
+            // A copy with an end mark, wiped like the original.
+            let text = UnsafeMutableBufferPointer<CChar>.allocate(capacity: key.count + 1)
+            defer {
+                if let base = text.baseAddress { unsafe explicit_bzero(base, text.count) }
+                unsafe text.deallocate()
+            }
+            unsafe text.initialize(repeating: 0)
+            for (index, byte) in key.enumerated() { unsafe text[index] = CChar(bitPattern: byte) }
+            let priorities = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+            return unsafe certificate.withUnsafeBufferPointer { certificate in
+                unsafe priorities.withCString { priorities in
+                    unsafe raw.certificate = certificate.baseAddress
+                    unsafe raw.private_key = UnsafePointer(text.baseAddress)
+                    unsafe raw.tls_priorities = priorities
+                    return unsafe berth_mhd_start(&raw, logger)
                 }
             }
         }
@@ -171,7 +172,7 @@ private func accessed(
             unsafe size.pointee > 0
             ? UnsafeRawBufferPointer(start: data, count: size.pointee) : nil
         step = unsafe exchange.advance(piece, submit: core.submit)
-        if unsafe piece == nil { core.bodyReceived(exchange) }
+        if exchange.isReceived { core.bodyReceived(exchange) }
     }
     switch step {
     case .proceed:

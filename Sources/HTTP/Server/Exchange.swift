@@ -66,6 +66,9 @@ final class Exchange: Sendable {
     /// The head, once it was received.
     var request: HTTPRequest? { state.withLock { $0.request } }
 
+    /// Whether the request is there with all of its body.
+    var isReceived: Bool { state.withLock { $0.phase == .received || $0.phase == .answered } }
+
     /// Whether there is a response, sent or not.
     var isAnswered: Bool { state.withLock { $0.response != nil } }
 

@@ -64,15 +64,16 @@ public final class HTTPServer: Service {
         let (requests, continuation) = AsyncStream.makeStream(
             of: Exchange.self, bufferingPolicy: .bufferingOldest(options.backlog))
         let core = ServerCore(options: options, requests: continuation)
-        let daemon = try Daemon(core: core, socket: listener.socket.number)
+        let daemon = try Daemon(core: core)
+        let acceptor = Acceptor(listener: listener, daemon: daemon, core: core)
         await withTaskGroup { group in
             group.addTask { await Self.sweep(core, every: self.options.sweepInterval) }
-            group.addTask { await self.finishWhenStopped(core, daemon) }
+            group.addTask { await self.finishWhenStopped(core, acceptor) }
             await withDiscardingTaskGroup { handlers in
                 for await exchange in requests {
                     handlers.addTask { await self.serve(exchange) }
                 }
-                daemon.quiesce()
+                await acceptor.close()
                 handlers.cancelAll()
             }
             group.cancelAll()
@@ -120,11 +121,11 @@ public final class HTTPServer: Service {
         }
     }
 
-    private func finishWhenStopped(_ core: ServerCore, _ daemon: Daemon) async {
+    private func finishWhenStopped(_ core: ServerCore, _ acceptor: Acceptor) async {
         await stopped.wait()
         guard !Task.isCancelled else { return }
         core.beginStopping()
-        daemon.quiesce()
+        await acceptor.close()
         let idle = Latch()
         core.whenIdle { idle.open() }
         await withTaskGroup { group in

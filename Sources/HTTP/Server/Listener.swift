@@ -3,8 +3,9 @@ import Platform
 
 /// A listening TCP socket, closed with its owner.
 final class Listener: Sendable {
-    /// The socket.
-    let socket: Descriptor
+    private let socket: Locked<Int32?>
+    /// The socket, which does not block.
+    let number: Int32
     /// The port it really has.
     let port: UInt16
 
@@ -46,7 +47,21 @@ final class Listener: Sendable {
         }
         try Self.check("listen on", address, port) { listen(number, 4096) }
         self.port = try Self.port(of: number)
-        self.socket = socket
+        self.number = number
+        self.socket = Locked(socket.release())
+    }
+
+    deinit {
+        close()
+    }
+
+    /// Stops listening; nothing if it has.
+    func close() {
+        let number = socket.withLock { socket -> Int32? in
+            defer { socket = nil }
+            return socket
+        }
+        if let number { _ = Descriptor(owning: number) }
     }
 
     @discardableResult

@@ -13,6 +13,8 @@ final class ServerCore: Sendable {
     private struct State {
         var exchanges: [ObjectIdentifier: Exchange] = [:]
         var connections: [UInt: Connection] = [:]
+        var acceptedCount = 0
+        var disconnectCall: (@Sendable () -> Void)?
         var isStopping = false
         var isClosed = false
         var idleCalls: [@Sendable () -> Void] = []
@@ -49,7 +51,13 @@ final class ServerCore: Sendable {
 
     /// A connection is about to be closed; its socket is still open.
     func disconnected(_ connection: UInt) {
-        state.withLock { _ = $0.connections.removeValue(forKey: connection) }
+        let call = state.withLock { state in
+            state.connections.removeValue(forKey: connection)
+            state.acceptedCount -= 1
+            defer { state.disconnectCall = nil }
+            return state.disconnectCall
+        }
+        call?()
     }
 
     /// A request has begun.
@@ -94,6 +102,24 @@ final class ServerCore: Sendable {
     }
 
     // MARK: called by the server
+
+    /// Counts a connection that is about to be accepted.
+    ///
+    /// - Parameter whenPossible: called once, after a connection has ended, if there is no room.
+    /// - Returns: whether there is room.
+    func admit(whenPossible: @escaping @Sendable () -> Void) -> Bool {
+        state.withLock { state in
+            guard state.acceptedCount < options.connectionLimit else {
+                state.disconnectCall = whenPossible
+                return false
+            }
+            state.acceptedCount += 1
+            return true
+        }
+    }
+
+    /// Takes back what was counted: nobody was there.
+    func dismiss() { state.withLock { $0.acceptedCount -= 1 } }
 
     /// Drops connections that are past their deadline and requests whose clients have left.
     ///

@@ -11,7 +11,10 @@ final class BodyPipe: Sendable {
     /// What `offer` did.
     enum Offered { case accepted, full, discarded }
     /// What `take` found.
-    enum Taken: Equatable { case bytes(Int), empty, ended, failed }
+    enum Taken: Equatable {
+        case bytes(Int)
+        case empty, ended, failed
+    }
 
     fileprivate enum End {
         case finished
