@@ -17,6 +17,11 @@ enum FunctionLengths {
     }
 
     private static func isDeclaration(_ line: String) -> Bool {
+        guard
+            ["func", "init", "deinit", "subscript"].contains(where: {
+                SourceCheck.contains($0, in: line)
+            })
+        else { return false }
         let words = line.split { !$0.isLetter && !$0.isNumber && $0 != "_" && $0 != "@" }
         let modifiers: Set<Substring> = [
             "public", "package", "internal", "fileprivate", "private", "static", "class", "final",
@@ -32,12 +37,12 @@ enum FunctionLengths {
         var parentheses = 0
         var braces = 0
         for index in start..<lines.count {
-            for character in lines[index] {
-                switch character {
-                case "(", "[": parentheses += 1
-                case ")", "]": parentheses -= 1
-                case "{": braces += 1
-                case "}":
+            for byte in lines[index].utf8 {
+                switch byte {
+                case UInt8(ascii: "("), UInt8(ascii: "["): parentheses += 1
+                case UInt8(ascii: ")"), UInt8(ascii: "]"): parentheses -= 1
+                case UInt8(ascii: "{"): braces += 1
+                case UInt8(ascii: "}"):
                     braces -= 1
                     if braces < 0 { return nil }
                     if braces == 0, parentheses == 0 { return index }

@@ -115,7 +115,7 @@ struct SourceCheck {
     }
 
     /// A word of code, not the end of a longer one: `Task(` is not in `addTask(`.
-    private static func contains(_ word: String, in line: String) -> Bool {
+    static func contains(_ word: String, in line: String) -> Bool {
         let bytes = Array(line.utf8)
         let wanted = Array(word.utf8)
         guard bytes.count >= wanted.count else { return false }

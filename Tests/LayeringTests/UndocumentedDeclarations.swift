@@ -22,10 +22,14 @@ enum UndocumentedDeclarations {
         var found: [Int] = []
         var conforming: Int?
         for (index, line) in code.enumerated() {
-            let indent = line.prefix { $0 == " " }.count
+            let indent = line.utf8.prefix { $0 == 32 }.count
             if let outer = conforming, indent <= outer, line.hasPrefix(spaces(outer) + "}") {
                 conforming = nil
             }
+            guard
+                SourceCheck.contains("public", in: line)
+                    || SourceCheck.contains("extension", in: line)
+            else { continue }
             let words = line.split { $0 == " " || $0 == "(" || $0 == ":" }
             if words.first == "extension", line.contains(":") { conforming = indent }
             guard words.contains("public"), conforming == nil,
