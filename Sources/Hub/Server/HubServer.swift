@@ -44,9 +44,10 @@ struct HubServer: Sendable {
         let keyring = try Keyring.load(path: configuration.masterKeyFile)
         try KeyringCheck.verify(row.keyringCheck, keyring: keyring, timeline: row.timeline)
         let authority = try Authority.load(directory)
+        let vault = RepositoryVault(pool: pool, keyring: keyring, identifiers: identifiers)
         let bell = OperationBell()
         let operations = OperationService(
-            pool: pool, bell: bell, settings: settings, identifiers: identifiers)
+            pool: pool, bell: bell, settings: settings, identifiers: identifiers, log: logger)
         let api = API(
             pool: pool, operations: operations, keyring: keyring, identifiers: identifiers,
             logger: logger, timeline: row.timeline, authority: authority,
@@ -56,7 +57,14 @@ struct HubServer: Sendable {
         listening("https://\(server.address):\(server.port)")
         for warning in warnings { logger.warning("note", ["text": .string(warning)]) }
         var services: [any Service] = [server]
-        services += operations.services(database: database.options, logger: logger)
+        services += operations.services(database: database.options) { backup, path in
+            do {
+                try await vault.requirePath(path, in: backup)
+                return true
+            } catch let problem as Problem where problem.status == 404 {
+                return false
+            }
+        }
         services += [ClusterWatch(cluster: database.cluster, logger: logger)]
         try await runServices(services, until: termination)
         await pool.close()

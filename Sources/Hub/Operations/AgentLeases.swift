@@ -1,0 +1,145 @@
+import Platform
+import Postgres
+import Shared
+
+/// Sessions and leases of host agents.
+struct AgentLeases: Sendable {
+    private let changes: ChangeRunner
+    private let settings: OperationSettings
+    private let floors: LaneFloors
+    private let rescue: OperationRescue
+
+    init(
+        _ changes: ChangeRunner, settings: OperationSettings, floors: LaneFloors,
+        rescue: OperationRescue
+    ) {
+        self.changes = changes
+        self.settings = settings
+        self.floors = floors
+        self.rescue = rescue
+    }
+
+    /// Opens a session: ends the host's earlier ones, whose operations are claimable at once.
+    func open(_ request: OpenSessionRequest, host: HostID) async throws -> OpenSessionAnswer {
+        let opened = try await changes.run { change -> (OpenSessionAnswer, [OperationRescueStore.Stale]) in
+            let transaction = change.transaction
+            let inbox = InboxStore(transaction)
+            let ledger = try await inbox.accept(request.ledger, of: host)
+            let sessions = SessionStore(transaction)
+            let isOpen = try await sessions.open(
+                request.session, host: host, name: ledger.hostName,
+                leaseMilliseconds: settings.lease.milliseconds)
+            guard isOpen else { throw OperationProblem.sessionEnded }
+            try await sessions.endOthers(of: host, than: request.session)
+            let slots = SlotStore(transaction)
+            try await slots.fill("host:\(host.uuid):backup", count: settings.backupsPerHost)
+            try await slots.fill("host:\(host.uuid):restore", count: settings.restoresPerHost)
+            let answer = OpenSessionAnswer(
+                host: host, timeline: try await inbox.timeline(),
+                leaseMilliseconds: settings.lease.milliseconds,
+                heartbeatMilliseconds: settings.heartbeat.milliseconds,
+                appliedReport: ledger.applied)
+            return (answer, try await OperationRescueStore(transaction).ended(of: host))
+        }
+        for lease in opened.1 { try await rescue.takeBack(lease) }
+        return opened.0
+    }
+
+    /// Gives out work; the same request gets the same answer. Waits without a connection.
+    func lease(_ request: LeaseRequest, host: HostID) async throws -> LeaseAnswer {
+        let limit = min(max(request.capacity, 1), 100)
+        let wait = Duration.milliseconds(min(max(request.waitMilliseconds, 0), 60_000))
+        let deadline = ContinuousClock.now + wait
+        while true {
+            let ticket = changes.bell.ticket(host.uuid)
+            let answer = try await claim(request, host: host, limit: limit)
+            let rest = deadline - .now
+            if !answer.operations.isEmpty || rest <= .zero { return answer }
+            try await changes.bell.wait(host.uuid, after: ticket, atMost: min(settings.poll, rest))
+        }
+    }
+
+    private func claim(
+        _ request: LeaseRequest, host: HostID, limit: Int
+    ) async throws -> LeaseAnswer {
+        try await changes.run { change in
+            let sessions = SessionStore(change.transaction)
+            guard
+                let open = try await sessions.lock(
+                    request.session, host: host, request: request.request)
+            else { throw OperationProblem.sessionEnded }
+            if let answer = open.answer { return answer }
+            let claimed = try await floors.floors(of: host.uuid).claim(
+                lane: host.uuid, limit: limit, session: request.session, owner: open.name,
+                in: change.transaction)
+            guard !claimed.isEmpty else { return LeaseAnswer(operations: []) }
+            try await markApplying(claimed, in: &change)
+            let answer = LeaseAnswer(
+                operations: claimed.map {
+                    LeasedOperation(
+                        id: $0.id, kind: $0.kind, epoch: $0.epoch, attempt: $0.attempt,
+                        input: $0.input)
+                })
+            try await sessions.keep(answer, of: request.request, session: request.session)
+            return answer
+        }
+    }
+
+    /// Copies that are now being applied say so.
+    private func markApplying(
+        _ claimed: [ClaimedOperation], in change: inout Change
+    ) async throws {
+        for operation in claimed {
+            guard let copy = operation.copy,
+                let destination = try await CopyStore(change.transaction).pendingDestination(copy)
+            else { continue }
+            try await change.record(
+                .copyChanged(
+                    CopyChanged(
+                        copy: copy, destination: destination, state: .applying, failure: nil)))
+        }
+    }
+
+    /// Renews the session's lease for all that it lists, and takes back what it does not.
+    func heartbeat(_ request: HeartbeatRequest, host: HostID) async throws -> HeartbeatAnswer {
+        guard request.held.count <= 1000 else {
+            throw Problem(
+                status: 400, code: "invalid-parameter", title: "A parameter is wrong",
+                detail: "held must list at most 1,000 operations")
+        }
+        let interval = settings.heartbeat.milliseconds
+        let (answer, stale) = try await changes.run {
+            change -> (HeartbeatAnswer, [OperationRescueStore.Stale]) in
+            let sessions = SessionStore(change.transaction)
+            let isOpen = try await sessions.renew(
+                request.session, host: host, leaseMilliseconds: settings.lease.milliseconds)
+            guard isOpen else { throw OperationProblem.sessionEnded }
+            try await sessions.observe(host, request.status)
+            try await sessions.list(request.held, session: request.session)
+            let progress = ProgressStore(change.transaction)
+            try await progress.store(request.held, session: request.session)
+            try await progress.trim(request.held, keeping: settings.progressKept)
+            let answer = HeartbeatAnswer(
+                canceled: try await sessions.canceled(session: request.session),
+                lost: try await sessions.lost(request.held, session: request.session))
+            let stale = try await OperationRescueStore(change.transaction).unlisted(
+                session: request.session, milliseconds: interval)
+            return (answer, stale)
+        }
+        for lease in stale { try await rescue.takeBack(lease, unlistedMilliseconds: interval) }
+        return answer
+    }
+
+    /// Checks a lease and keeps it until the transaction ends (D7).
+    func fence(
+        _ operation: OperationID, epoch: Int64, host: HostID, in transaction: PostgresTransaction
+    ) async throws -> FencedOperation {
+        guard
+            let body = try await OperationBodyReader(transaction).fenced(
+                operation, epoch: epoch, host: host)
+        else { throw OperationProblem.leaseLost }
+        return FencedOperation(
+            id: body.id, kind: body.kind, root: body.root, host: host, project: body.project,
+            input: body.input)
+    }
+}

@@ -1,0 +1,121 @@
+import Platform
+
+/// Wakes those in this process who wait for work in a lane. Only a hint: whoever waits also looks
+/// at the tables every so often.
+final class OperationBell: Sendable {
+    private struct State {
+        var last: UInt64 = 0
+        var waiters: [UInt64: (lane: String, waiter: CheckedContinuation<Void, Never>)] = [:]
+        /// How often each lane was rung, so that a ring between a look and the wait counts.
+        var rings: [String: UInt64] = [:]
+        var everywhere: UInt64 = 0
+        var isWanted = false
+        var listener: CheckedContinuation<Void, Never>?
+    }
+
+    /// The hub's own lane.
+    static let hub = "hub"
+    /// Rung when an operation ends.
+    static let ended = "ended"
+
+    private let state = Locked(State())
+
+    init() {}
+
+    /// How often a lane was rung until now; take it before looking at the tables.
+    func ticket(_ lane: String) -> UInt64 {
+        state.withLock { $0.everywhere &+ ($0.rings[lane] ?? 0) }
+    }
+
+    /// Rings lanes of this process, and asks for one message to the other hubs.
+    func ring(_ lanes: Set<String>) {
+        guard !lanes.isEmpty else { return }
+        let (woken, listener) = state.withLock { state in
+            for lane in lanes { state.rings[lane, default: 0] &+= 1 }
+            let tickets = state.waiters.filter { lanes.contains($0.value.lane) }.map(\.key)
+            let listener = state.listener
+            state.listener = nil
+            if listener == nil { state.isWanted = true }
+            return (tickets.compactMap { state.waiters.removeValue(forKey: $0) }, listener)
+        }
+        for entry in woken { entry.waiter.resume() }
+        listener?.resume()
+    }
+
+    /// Rings one lane of this process only.
+    func wake(_ lane: String) {
+        let woken = state.withLock { state in
+            state.rings[lane, default: 0] &+= 1
+            let tickets = state.waiters.filter { $0.value.lane == lane }.map(\.key)
+            return tickets.compactMap { state.waiters.removeValue(forKey: $0) }
+        }
+        for entry in woken { entry.waiter.resume() }
+    }
+
+    /// Rings every lane of this process: another hub's message came.
+    func ringAll() {
+        let woken = state.withLock { state in
+            state.everywhere &+= 1
+            let all = Array(state.waiters.values)
+            state.waiters = [:]
+            return all
+        }
+        for entry in woken { entry.waiter.resume() }
+    }
+
+    /// Waits until `lane` is rung after `ticket` was taken, or `limit` is over.
+    ///
+    /// - Throws: `CancellationError`.
+    func wait(_ lane: String, after ticket: UInt64, atMost limit: Duration) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.rung(lane, after: ticket) }
+            group.addTask { try await Task.sleep(for: limit) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        try Task.checkCancellation()
+    }
+
+    private func rung(_ lane: String, after ticket: UInt64) async {
+        let number = state.withLock { state in
+            state.last += 1
+            return state.last
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let isDue = state.withLock { state in
+                    let now = state.everywhere &+ (state.rings[lane] ?? 0)
+                    if now != ticket || Task.isCancelled { return true }
+                    state.waiters[number] = (lane, waiter)
+                    return false
+                }
+                if isDue { waiter.resume() }
+            }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: number) }?.waiter.resume()
+        }
+    }
+
+    /// Waits until somebody wants the other hubs to be told.
+    func wanted() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let isDue = state.withLock { state in
+                    if state.isWanted || Task.isCancelled {
+                        state.isWanted = false
+                        return true
+                    }
+                    state.listener = waiter
+                    return false
+                }
+                if isDue { waiter.resume() }
+            }
+        } onCancel: {
+            state.withLock { state in
+                let listener = state.listener
+                state.listener = nil
+                return listener
+            }?.resume()
+        }
+    }
+}

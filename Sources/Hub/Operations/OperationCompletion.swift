@@ -1,0 +1,129 @@
+import Platform
+import Postgres
+import Shared
+
+/// Ends operations and takes leases back. Everything here happens under the lock of the
+/// operation's tree.
+struct OperationCompletion: Sendable {
+    /// What became of an outcome.
+    enum Effect: Sendable, Equatable {
+        case ended(OperationState)
+        /// It is tried again later.
+        case delayed
+        /// The lease is lost: nothing changed (D7).
+        case lost
+    }
+
+    /// Ends an operation that is in none of the live tables any more: the commit point of its
+    /// outcome. Wakes its parent, or those who wait for its project.
+    static func end(
+        _ body: OperationBody, epoch: Int64?, _ ending: OperationEnding, in change: inout Change
+    ) async throws {
+        let transitions = OperationTransitions(change.transaction)
+        if body.parent == nil {
+            for pin in try await OperationBodyReader(change.transaction).pins(of: body.id) {
+                try await change.record(.pinReleased(pin))
+            }
+        }
+        try await transitions.end(body.id, epoch: epoch, ending)
+        change.lanes.insert(OperationBell.ended)
+        if let parent = body.parent {
+            try await change.wake(parent)
+        } else if let project = body.project {
+            change.lanes.formUnion(try await transitions.wakeGuarded(project))
+        }
+        // Its place may be what others wait for.
+        change.lanes.insert(body.lane)
+    }
+
+    /// Applies the outcome that the holder of a lease reports, fenced by its epoch.
+    static func finish(
+        _ body: OperationBody, epoch: Int64, _ ending: OperationEnding, in change: inout Change
+    ) async throws -> Effect {
+        let transitions = OperationTransitions(change.transaction)
+        guard let attempt = try await transitions.leaveRun(body.id, epoch: epoch) else {
+            return .lost
+        }
+        try await transitions.endAttempt(body.id, epoch: epoch, ending: ending.word)
+        var final = ending
+        if case .failed(let failure) = ending {
+            if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
+                final = .canceled(isConfirmed: true)
+            } else if failure.class != .terminal, attempt < body.maxAttempts {
+                try await retry(body, attempt: attempt, failure, in: &change)
+                return .delayed
+            }
+        }
+        try await end(body, epoch: epoch, final, in: &change)
+        return .ended(final.state)
+    }
+
+    /// Ends a workflow as it decided; the caller has locked its lease.
+    static func conclude(
+        _ body: OperationBody, epoch: Int64, _ ending: OperationEnding, in change: inout Change
+    ) async throws {
+        let transitions = OperationTransitions(change.transaction)
+        _ = try await transitions.leaveRun(body.id, epoch: epoch)
+        try await transitions.endAttempt(body.id, epoch: epoch, ending: ending.word)
+        try await end(body, epoch: epoch, ending, in: &change)
+    }
+
+    /// Lets it be tried again after a pause.
+    private static func retry(
+        _ body: OperationBody, attempt: Int, _ failure: Failure, in change: inout Change
+    ) async throws {
+        let transitions = OperationTransitions(change.transaction)
+        var random = Random()
+        let pause = OperationPolicy.of(body.kind).backoff
+            .delay(afterAttempt: attempt, using: &random)
+        try await transitions.delay(
+            body.id, milliseconds: pause.milliseconds, reason: .backoff,
+            sentence: "attempt \(attempt) of \(body.maxAttempts) failed: \(failure.message)")
+        if !body.kind.isWorkflow { try await transitions.releaseSlots(of: body.id) }
+        change.lanes.insert(body.lane)
+    }
+
+    /// Lets a workflow be tried again whose step failed; a cancel does not end it, because it has
+    /// to undo what it did.
+    static func giveBack(
+        _ body: OperationBody, epoch: Int64, _ failure: Failure, in change: inout Change
+    ) async throws {
+        let transitions = OperationTransitions(change.transaction)
+        guard let attempt = try await transitions.leaveRun(body.id, epoch: epoch) else { return }
+        try await transitions.endAttempt(body.id, epoch: epoch, ending: failure.code)
+        if attempt < body.maxAttempts {
+            try await retry(body, attempt: attempt, failure, in: &change)
+        } else {
+            try await end(body, epoch: epoch, .failed(failure), in: &change)
+        }
+    }
+
+    /// Takes a lease back that its holder does not keep up: claimable again, or ended when nobody
+    /// wants it any more or it has been tried often enough.
+    static func takeBack(
+        _ body: OperationBody, epoch: Int64, reason: String, in change: inout Change
+    ) async throws -> Effect {
+        let transitions = OperationTransitions(change.transaction)
+        guard let attempt = try await transitions.leaveRun(body.id, epoch: epoch) else {
+            return .lost
+        }
+        try await transitions.endAttempt(body.id, epoch: epoch, ending: reason)
+        if !body.kind.isWorkflow {
+            if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
+                try await end(body, epoch: epoch, .canceled(isConfirmed: false), in: &change)
+                return .ended(.canceled)
+            }
+            try await transitions.releaseSlots(of: body.id)
+        }
+        if attempt >= body.maxAttempts {
+            let failure = Failure(
+                code: reason, message: "\(body.kind.rawValue) was given up after \(attempt) "
+                    + "attempt\(attempt == 1 ? "" : "s"): its worker did not keep the lease",
+                hint: "see the host's agent log")
+            try await end(body, epoch: epoch, .failed(failure), in: &change)
+            return .ended(.failed)
+        }
+        change.lanes.insert(try await transitions.makeReady(body.id))
+        return .delayed
+    }
+}

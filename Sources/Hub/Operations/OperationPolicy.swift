@@ -1,0 +1,51 @@
+import Platform
+import Shared
+
+/// How operations of a kind are tried: how urgent they are, how often they are tried, and when
+/// one that does not move is taken back.
+struct OperationPolicy: Sendable {
+    /// Less is sooner; only these two are used, because claims go by one priority at a time.
+    enum Priority: Int, Sendable, CaseIterable {
+        case urgent = 50
+        case normal = 100
+    }
+
+    var priority: Priority
+    /// How often it is tried, the first time included.
+    var maxAttempts: Int
+    /// A lease without progress for so long is taken back.
+    var noProgressLimit: Duration
+    /// The waits between the tries.
+    var backoff: Backoff
+
+    /// The policy of a kind.
+    static func of(_ kind: OperationKind) -> OperationPolicy {
+        let backoff = Backoff(
+            base: .seconds(2), cap: .seconds(60), first: [.milliseconds(200), .seconds(1)])
+        switch kind {
+        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute:
+            // A workflow's own tries are short transactions; only broken ones count.
+            return OperationPolicy(
+                priority: .normal, maxAttempts: 1000, noProgressLimit: .seconds(600),
+                backoff: backoff)
+        case .runtimeStop, .volumeThaw:
+            return OperationPolicy(
+                priority: .urgent, maxAttempts: 8, noProgressLimit: .seconds(3900),
+                backoff: backoff)
+        case .volumeExecute:
+            // A command is not repeated: nobody knows how far it came.
+            return OperationPolicy(
+                priority: .normal, maxAttempts: 1, noProgressLimit: .seconds(90_000),
+                backoff: backoff)
+        case .hostCheck:
+            return OperationPolicy(
+                priority: .urgent, maxAttempts: 3, noProgressLimit: .seconds(60),
+                backoff: backoff)
+        case .volumeCreate, .volumeBackup, .volumeRestore, .volumeApply, .volumeRetire,
+            .volumeImport, .runtimeStart:
+            return OperationPolicy(
+                priority: .normal, maxAttempts: 8, noProgressLimit: .seconds(1800),
+                backoff: backoff)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import Platform
+import Postgres
+import Shared
+
+/// Looks again and again for what must not stay as it is: leases that ran out, due retries,
+/// expired copies. Runs in every hub; one row a transaction, so that one bad row stops nothing
+/// else.
+struct OperationRescue: Service {
+    private let changes: ChangeRunner
+    private let settings: OperationSettings
+    private let log: Logger
+
+    init(_ changes: ChangeRunner, settings: OperationSettings, log: Logger) {
+        self.changes = changes
+        self.settings = settings
+        self.log = log
+    }
+
+    func run() async throws {
+        var round = 0
+        while !Task.isCancelled {
+            do {
+                try await sweep()
+                if round % 600 == 0 { try await sweepRarely() }
+            } catch is CancellationError {
+                return
+            } catch {
+                log.warning("the sweep of operations failed", ["error": LogValue(describing: error)])
+            }
+            round += 1
+            try await Task.sleep(for: settings.sweep)
+        }
+    }
+
+    /// One round.
+    func sweep() async throws {
+        try await changes.run { change in
+            change.lanes.formUnion(
+                try await OperationRescueStore(change.transaction).wakeDue())
+        }
+        let stale = try await changes.run { change in
+            try await OperationRescueStore(change.transaction).stale(limit: 1000)
+        }
+        for lease in stale { await attempt { try await takeBack(lease) } }
+        let expired = try await changes.run { change in
+            try await OperationRescueStore(change.transaction).expired()
+        }
+        for (operation, root) in expired { await attempt { try await expire(operation, root) } }
+        let copies = try await changes.run { change in
+            try await OperationRescueStore(change.transaction).expiredCopies()
+        }
+        for (copy, destination, isOpen) in copies {
+            await attempt { try await expireCopy(copy, destination, isOpen: isOpen) }
+        }
+    }
+
+    private func sweepRarely() async throws {
+        try await changes.run { change in
+            try await OperationRescueStore(change.transaction).sweepOld()
+            try await ProgressStore(change.transaction).sweep()
+        }
+    }
+
+    /// Takes one lease back, unless its holder has kept it up meanwhile.
+    ///
+    /// - Parameter unlistedMilliseconds: how long it may have been unlisted; nil does not ask.
+    func takeBack(
+        _ lease: OperationRescueStore.Stale, unlistedMilliseconds: Int64? = nil
+    ) async throws {
+        try await changes.run { change in
+            try await OperationStore(change.transaction).lockTrees([lease.root])
+            let store = OperationRescueStore(change.transaction)
+            guard try await store.isStill(lease, unlistedMilliseconds: unlistedMilliseconds),
+                let body = try await OperationBodyReader(change.transaction).body(lease.operation)
+            else { return }
+            let effect = try await OperationCompletion.takeBack(
+                body, epoch: lease.epoch, reason: lease.reason, in: &change)
+            log.warning(
+                "a lease was taken back",
+                [
+                    "operation": "\(lease.operation)", "reason": "\(lease.reason)",
+                    "effect": "\(effect)",
+                ])
+        }
+    }
+
+    private func expire(_ operation: OperationID, _ root: OperationID) async throws {
+        try await changes.run { change in
+            try await OperationStore(change.transaction).lockTrees([root])
+            guard let body = try await OperationBodyReader(change.transaction).body(operation),
+                try await OperationTransitions(change.transaction).leaveQueue(operation)
+            else { return }
+            try await OperationCompletion.end(body, epoch: nil, .expired, in: &change)
+        }
+    }
+
+    private func expireCopy(
+        _ copy: CopyID, _ destination: ProjectID, isOpen: Bool
+    ) async throws {
+        try await changes.run { change in
+            try await CopyEnding.end(
+                copy, destination, isOpen ? .expired : nil, failure: nil, in: &change)
+        }
+    }
+
+    private func attempt(_ body: () async throws -> Void) async {
+        do {
+            try await body()
+        } catch {
+            log.warning(
+                "an operation could not be swept", ["error": LogValue(describing: error)])
+        }
+    }
+}

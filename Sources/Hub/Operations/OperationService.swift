@@ -1,0 +1,223 @@
+import Platform
+import Postgres
+import Shared
+
+/// Durable operations: everything slow happens by them. What the API and the agents' routes call.
+struct OperationService: Sendable {
+    let pool: PostgresPool
+    let bell: OperationBell
+    let settings: OperationSettings
+    let identifiers: Identifiers
+    private let log: Logger
+    private let changes: ChangeRunner
+    private let agents: AgentLeases
+    private let rescue: OperationRescue
+
+    init(
+        pool: PostgresPool, bell: OperationBell, settings: OperationSettings,
+        identifiers: Identifiers, log: Logger
+    ) {
+        self.pool = pool
+        self.bell = bell
+        self.settings = settings
+        self.identifiers = identifiers
+        self.log = log
+        changes = ChangeRunner(pool: pool, bell: bell)
+        rescue = OperationRescue(changes, settings: settings, log: log)
+        agents = AgentLeases(changes, settings: settings, floors: LaneFloors(), rescue: rescue)
+    }
+
+    /// What has to run beside the API: the workflows, the sweep, and the bell to other hubs.
+    ///
+    /// - Parameters:
+    ///   - database: where the bell listens.
+    ///   - hasPath: whether a backup holds a path.
+    func services(
+        database: PostgresOptions, hasPath: @escaping WorkflowRunner.PathLookup
+    ) -> [any Service] {
+        [
+            WorkflowRunner(
+                changes, settings: settings, identifiers: identifiers, log: log,
+                hasPath: hasPath),
+            rescue,
+            WakeUpRelay(pool: pool, bell: bell, database: database, log: log),
+        ]
+    }
+
+    /// Creates an operation, or answers the live one that is the same.
+    ///
+    /// - Throws: `Problem`: `project-busy` (409) naming the operation that holds the project,
+    ///   `project-not-found`, `same-host`, `source-offline`, `host-offline`, `host-not-found`,
+    ///   `no-volume`, `no-backup`.
+    func create(
+        _ order: OperationOrder, by author: RegistryWriter.Author
+    ) async throws -> CreatedOperation {
+        let created = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
+            try await create(order, by: author, in: transaction)
+        }
+        announce()
+        return created
+    }
+
+    /// The same within the caller's transaction, which calls `announce` after its commit.
+    func create(
+        _ order: OperationOrder, by author: RegistryWriter.Author,
+        in transaction: PostgresTransaction
+    ) async throws -> CreatedOperation {
+        let (id, isReplay) = try await OperationCreation(
+            transaction, author: author, identifiers: identifiers
+        ).create(order)
+        guard let operation = try await OperationReader(transaction).operation(id) else {
+            throw HubError(.database, "operation \(id) is not there although it was created")
+        }
+        return CreatedOperation(operation: operation, isReplay: isReplay)
+    }
+
+    /// Wakes all who wait for work; only after a commit.
+    func announce() {
+        bell.ringAll()
+        bell.ring([OperationBell.hub])
+    }
+
+    // MARK: Agents; the host comes from the request's token
+
+    /// Opens a session: ends the host's earlier ones first.
+    ///
+    /// - Throws: `Problem` 409 `ledger-quarantined`.
+    func openSession(
+        _ request: OpenSessionRequest, host: HostID
+    ) async throws -> OpenSessionAnswer {
+        do {
+            return try await agents.open(request, host: host)
+        } catch let problem as Problem where problem.code == "ledger-quarantined" {
+            try await quarantine(request.ledger, host, problem)
+            throw problem
+        }
+    }
+
+    /// Gives out work; waits for it without a database connection.
+    ///
+    /// - Throws: `Problem` 409 `session-ended`.
+    func lease(_ request: LeaseRequest, host: HostID) async throws -> LeaseAnswer {
+        try await agents.lease(request, host: host)
+    }
+
+    /// Renews the session's lease.
+    ///
+    /// - Throws: `Problem` 409 `session-ended`.
+    func heartbeat(_ request: HeartbeatRequest, host: HostID) async throws -> HeartbeatAnswer {
+        try await agents.heartbeat(request, host: host)
+    }
+
+    /// Applies a batch of reports, exactly once and in order (D8).
+    ///
+    /// - Throws: `Problem` 409 `ledger-quarantined`.
+    func applyReports(_ request: ReportsRequest, host: HostID) async throws -> ReportsAnswer {
+        do {
+            return try await ReportApplication(changes, log: log).apply(request, host: host)
+        } catch let problem as Problem where problem.code == "ledger-quarantined" {
+            try await quarantine(request.ledger, host, problem)
+            throw problem
+        }
+    }
+
+    private func quarantine(_ ledger: LedgerID, _ host: HostID, _ problem: Problem) async throws {
+        log.error(
+            "an agent's ledger was quarantined",
+            ["host": "\(host)", "ledger": "\(ledger)", "reason": "\(problem.detail)"])
+        try await pool.withTransaction { transaction in
+            try await InboxStore(transaction).quarantine(
+                ledger, of: host, reason: problem.detail)
+        }
+    }
+
+    /// Checks a lease and keeps it until the transaction ends (D7).
+    ///
+    /// - Throws: `Problem` 409 `lease-lost`.
+    func fence(
+        _ operation: OperationID, epoch: Int64, host: HostID, in transaction: PostgresTransaction
+    ) async throws -> FencedOperation {
+        try await agents.fence(operation, epoch: epoch, host: host, in: transaction)
+    }
+
+    // MARK: People
+
+    /// Asks an operation to stop (D14).
+    ///
+    /// - Returns: how it stands now; nil when there is no such operation. One that has ended is
+    ///   left as it is.
+    /// - Throws: `Problem` 409 `too-late` behind the point of no return.
+    func cancel(
+        _ operation: OperationID, by author: RegistryWriter.Author
+    ) async throws -> OperationDescription? {
+        try await changes.run(author: author) { change in
+            let bodies = OperationBodyReader(change.transaction)
+            guard let body = try await bodies.body(operation) else { return }
+            try await OperationStore(change.transaction).lockTrees([body.root])
+            try await OperationCancellation.request(body, by: author.actor, in: &change)
+        }
+        return try await describe(operation)
+    }
+
+    /// Cancels a copy that has not ended.
+    ///
+    /// - Throws: `Problem` 404 `copy-not-found`, 409 `copy-ended`.
+    func cancelCopy(_ copy: CopyID, by author: RegistryWriter.Author) async throws {
+        try await changes.run(author: author) { change in
+            try await OperationCancellation.request(copy, by: author.actor, in: &change)
+        }
+    }
+
+    /// One operation with its attempts and children.
+    func describe(_ operation: OperationID) async throws -> OperationDescription? {
+        try await pool.withTransaction { transaction in
+            try await OperationReader(transaction).operation(operation)
+        }
+    }
+
+    /// A page of operations, newest first.
+    ///
+    /// - Parameters:
+    ///   - before: the last operation of the page before; nil for the first page.
+    ///   - limit: 1 to 1,000.
+    func list(
+        _ filter: OperationFilter, before: OperationID?, limit: Int
+    ) async throws -> [OperationDescription] {
+        try await pool.withTransaction { transaction in
+            try await OperationReader(transaction).operations(
+                filter, before: before, limit: min(max(limit, 1), 1000))
+        }
+    }
+
+    /// How many operations stand where.
+    func counts() async throws -> OperationCounts {
+        try await pool.withTransaction { transaction in
+            try await OperationReader(transaction).counts()
+        }
+    }
+
+    /// The kept progress messages of an operation and its children behind `sequence`, oldest
+    /// first.
+    func progress(of operation: OperationID, after sequence: Int64) async throws -> [ProgressEntry] {
+        try await pool.withTransaction { transaction in
+            try await ProgressStore(transaction).entries(of: operation, after: sequence)
+        }
+    }
+
+    /// Waits until the operation has ended, or the time is over, and says how it stands.
+    func waitForTerminal(
+        _ operation: OperationID, atMost limit: Duration
+    ) async throws -> OperationDescription? {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let ticket = bell.ticket(OperationBell.ended)
+            let hasEnded = try await pool.withTransaction { transaction in
+                try await OperationCancelStore(transaction).hasEnded(operation)
+            }
+            let rest = deadline - .now
+            if hasEnded || rest <= .zero { return try await describe(operation) }
+            try await bell.wait(
+                OperationBell.ended, after: ticket, atMost: min(settings.poll, rest))
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/// The engine's limits and times.
+struct OperationSettings: Sendable {
+    /// How long a lease lasts, 1 s to 10 min; default 30 s.
+    var lease: Duration = .seconds(30)
+    /// How often an agent sends a heartbeat, at most a third of the lease; default 10 s.
+    var heartbeat: Duration = .seconds(10)
+    /// How often the tables are looked at although nobody rang; default 250 ms.
+    var poll: Duration = .milliseconds(250)
+    /// How often expired leases and due work are looked for; default 500 ms.
+    var sweep: Duration = .milliseconds(500)
+    /// How many workflows one hub works on at once, 1 to 64; default 8.
+    var workers = 8
+    /// How many backups one host runs at once; default 2.
+    var backupsPerHost = 2
+    /// How many restores and copies one host runs at once; default 2.
+    var restoresPerHost = 2
+    /// How many moves the fleet runs at once; default 4.
+    var moves = 4
+    /// How many progress messages are kept of an operation; default 200.
+    var progressKept = 200
+    /// How long a copy waits for its destination; default 7 days.
+    var copyLifetime: Duration = .seconds(7 * 86_400)
+}

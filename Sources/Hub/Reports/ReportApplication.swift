@@ -1,0 +1,109 @@
+import Platform
+import Postgres
+import Shared
+
+/// Applies a host's reports, exactly once and in order (D8).
+struct ReportApplication: Sendable {
+    private let changes: ChangeRunner
+    private let log: Logger
+
+    init(_ changes: ChangeRunner, log: Logger) {
+        self.changes = changes
+        self.log = log
+    }
+
+    /// Applies a batch in one transaction. What was applied before is skipped; at a gap it stops,
+    /// and the answer says up to where it came.
+    ///
+    /// - Throws: `Problem`.
+    func apply(_ request: ReportsRequest, host: HostID) async throws -> ReportsAnswer {
+        guard request.reports.count <= 1000 else {
+            throw Problem(
+                status: 400, code: "invalid-parameter", title: "A parameter is wrong",
+                detail: "reports must be at most 1,000")
+        }
+        let author = RegistryWriter.Author(actor: "host:\(host)")
+        return try await changes.run(author: author) { change in
+            let inbox = InboxStore(change.transaction)
+            let ledger = try await inbox.accept(request.ledger, of: host)
+            let due = Self.due(request.reports, after: ledger.applied)
+            try await lock(due, in: change)
+            for report in due {
+                switch report.content {
+                case .operationFinished(let outcome):
+                    try await finish(outcome, host: host, in: &change)
+                case .volume(let observation):
+                    try await VolumeReports(host: host).apply(
+                        observation, at: report.time, in: &change)
+                case .volumeGone(let project):
+                    try await VolumeReports(host: host).gone(project, in: &change)
+                case .inventory(let inventory):
+                    try await VolumeReports(host: host).apply(
+                        inventory, at: report.time, in: &change)
+                }
+            }
+            let applied = due.last?.sequence ?? ledger.applied
+            try await inbox.advance(request.ledger, of: host, to: applied)
+            return ReportsAnswer(applied: applied)
+        }
+    }
+
+    /// The reports behind `applied` that follow each other without a gap, whatever the order in
+    /// which they came.
+    static func due(_ reports: [Report], after applied: Int64) -> [Report] {
+        var due: [Report] = []
+        var next = applied + 1
+        for report in reports.sorted(by: { $0.sequence < $1.sequence }) {
+            if report.sequence < next { continue }
+            guard report.sequence == next else { break }
+            due.append(report)
+            next += 1
+        }
+        return due
+    }
+
+    /// Locks the trees of all outcomes at once, in one order for every batch.
+    private func lock(_ reports: [Report], in change: Change) async throws {
+        let store = OperationStore(change.transaction)
+        var roots: Set<OperationID> = []
+        for report in reports {
+            guard case .operationFinished(let outcome) = report.content,
+                let root = try await store.root(of: outcome.operation)
+            else { continue }
+            roots.insert(root)
+        }
+        if !roots.isEmpty { try await store.lockTrees(roots) }
+    }
+
+    private func finish(
+        _ outcome: OperationOutcome, host: HostID, in change: inout Change
+    ) async throws {
+        guard
+            let body = try await OperationBodyReader(change.transaction).fenced(
+                outcome.operation, epoch: outcome.epoch, host: host)
+        else {
+            log.warning(
+                "an outcome came without the lease",
+                ["operation": "\(outcome.operation)", "state": "\(outcome.state.rawValue)"])
+            return
+        }
+        _ = try await OperationCompletion.finish(
+            body, epoch: outcome.epoch, ending(outcome), in: &change)
+    }
+
+    private func ending(_ outcome: OperationOutcome) -> OperationEnding {
+        switch outcome.state {
+        case .succeeded: .succeeded(outcome.result)
+        case .canceled: .canceled(isConfirmed: true)
+        case .failed:
+            .failed(
+                outcome.failure
+                    ?? Failure(code: "unknown", message: "the agent gave no reason"))
+        case .queued, .running, .waiting, .expired:
+            .failed(
+                Failure(
+                    code: "bad-report",
+                    message: "the agent reported the state \(outcome.state.rawValue)"))
+        }
+    }
+}

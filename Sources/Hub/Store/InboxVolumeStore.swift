@@ -1,0 +1,99 @@
+import Postgres
+import Shared
+
+/// What is known of volumes by their hosts' reports.
+struct VolumeReportStore: Sendable {
+    /// Where a project belongs.
+    struct Placement: Sendable {
+        var host: HostID?
+        var generation: Int64
+        var isProvisioned: Bool?
+        var isDeleted: Bool
+        var isGuarded: Bool
+    }
+
+    let transaction: PostgresTransaction
+
+    init(_ transaction: PostgresTransaction) {
+        self.transaction = transaction
+    }
+
+    /// A project's placement; nil for a project that nobody knows.
+    func placement(of project: ProjectID) async throws -> Placement? {
+        // 1.
+        let result = try await transaction.query(
+            """
+            SELECT l.host, l.generation, l.is_provisioned, p.deleted_at IS NOT NULL AS is_deleted,
+                EXISTS (SELECT FROM guards g WHERE g.project = p.id) AS is_guarded
+            FROM placements l JOIN projects p ON p.id = l.project WHERE l.project = \(project)
+            FOR NO KEY UPDATE OF l
+            """)
+        return try result.first.map { row in
+            Placement(
+                host: try row.decode("host"), generation: try row.decode("generation"),
+                isProvisioned: try row.decode("is_provisioned"),
+                isDeleted: try row.decode("is_deleted"), isGuarded: try row.decode("is_guarded"))
+        }
+    }
+
+    /// Notes what a host sees of a volume that is placed there.
+    func observe(_ volume: VolumeObservation, host: HostID, at time: Timestamp) async throws {
+        // 2.
+        try await transaction.query(
+            """
+            INSERT INTO project_activity (project, host, generation, transid, covered_transid,
+                subvolume, freshness, first_change_at, runtime, base, is_frozen, observed_at)
+            VALUES (\(volume.project), \(host), \(volume.generation), \(volume.transid),
+                \(volume.coveredTransid), \(volume.subvolume), \(volume.freshness.rawValue),
+                \(volume.firstChangeAt), \(volume.runtime.rawValue), \(volume.base),
+                \(volume.isFrozen), \(time))
+            ON CONFLICT (project) DO UPDATE SET host = excluded.host,
+                generation = excluded.generation, transid = excluded.transid,
+                covered_transid = excluded.covered_transid, subvolume = excluded.subvolume,
+                freshness = excluded.freshness, first_change_at = excluded.first_change_at,
+                runtime = excluded.runtime, base = excluded.base,
+                is_frozen = excluded.is_frozen, observed_at = excluded.observed_at
+            """)
+    }
+
+    /// Forgets what was known of a volume that is gone.
+    func forget(_ project: ProjectID, host: HostID) async throws {
+        // 3.
+        try await transaction.query(
+            "DELETE FROM project_activity WHERE project = \(project) AND host = \(host)")
+    }
+
+    /// Notes a volume that does not belong where it is.
+    func quarantine(
+        _ project: ProjectID, generation: Int64, host: HostID, reason: String
+    ) async throws {
+        // 4.
+        try await transaction.query(
+            """
+            INSERT INTO quarantined_volumes (host, project, generation, reason, seen_at)
+            VALUES (\(host), \(project), \(generation), \(reason), clock_timestamp())
+            ON CONFLICT (host, project) DO UPDATE SET generation = excluded.generation,
+                reason = excluded.reason, seen_at = excluded.seen_at
+            """)
+    }
+
+    /// Ends a volume's quarantine: it is gone, or it belongs here.
+    func release(_ project: ProjectID, host: HostID) async throws {
+        // 5.
+        try await transaction.query(
+            "DELETE FROM quarantined_volumes WHERE host = \(host) AND project = \(project)")
+    }
+
+    /// The projects whose volumes are said or known to be on a host.
+    func known(at host: HostID) async throws -> [ProjectID] {
+        // 6.
+        let result = try await transaction.query(
+            """
+            SELECT project FROM placements WHERE host = \(host) AND is_provisioned IS NOT FALSE
+            UNION SELECT project FROM project_activity WHERE host = \(host)
+            UNION SELECT project FROM quarantined_volumes WHERE host = \(host)
+            ORDER BY project
+            """)
+        return try result.rows.map { try $0.decode("project") }
+    }
+}

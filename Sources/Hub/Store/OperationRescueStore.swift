@@ -1,0 +1,154 @@
+import Postgres
+import Shared
+
+/// Finds what must not stay as it is. Only the database's clock decides.
+struct OperationRescueStore: Sendable {
+    /// A lease to be taken back.
+    struct Stale: Sendable {
+        var operation: OperationID
+        var root: OperationID
+        var epoch: Int64
+        var reason: String
+    }
+
+    let transaction: PostgresTransaction
+
+    init(_ transaction: PostgresTransaction) {
+        self.transaction = transaction
+    }
+
+    /// Leases of sessions that ended or ran out, and leases without progress.
+    func stale(limit: Int) async throws -> [Stale] {
+        // 1.
+        let result = try await transaction.query(
+            """
+            SELECT r.operation, o.root, r.epoch,
+                CASE WHEN s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
+                    THEN 'lease-lost' ELSE 'no-progress' END AS reason
+            FROM operation_run r
+            JOIN sessions s ON s.id = r.session
+            JOIN operations o ON o.id = r.operation
+            WHERE s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
+                OR r.progress_at + o.no_progress_limit < clock_timestamp()
+            ORDER BY r.epoch LIMIT \(limit)
+            """)
+        return try result.rows.map(stale)
+    }
+
+    /// Leases of a host's sessions that have ended.
+    func ended(of host: HostID) async throws -> [Stale] {
+        // 9.
+        let result = try await transaction.query(
+            """
+            SELECT r.operation, o.root, r.epoch, 'lease-lost' AS reason
+            FROM operation_run r JOIN sessions s ON s.id = r.session
+            JOIN operations o ON o.id = r.operation
+            WHERE s.host = \(host) AND s.ended_at IS NOT NULL
+            """)
+        return try result.rows.map(stale)
+    }
+
+    /// Leases that a session has not listed for longer than an interval.
+    func unlisted(session: SessionID, milliseconds: Int64) async throws -> [Stale] {
+        // 2.
+        let result = try await transaction.query(
+            """
+            SELECT r.operation, o.root, r.epoch, 'released' AS reason
+            FROM operation_run r JOIN operations o ON o.id = r.operation
+            WHERE r.session = \(session)
+                AND r.listed_at < clock_timestamp() - \(milliseconds) * interval '1 millisecond'
+            """)
+        return try result.rows.map(stale)
+    }
+
+    /// Whether a lease is still to be taken back, now that its tree is locked.
+    func isStill(_ stale: Stale, unlistedMilliseconds: Int64?) async throws -> Bool {
+        // 3.
+        let result = try await transaction.query(
+            """
+            SELECT r.operation FROM operation_run r
+            JOIN sessions s ON s.id = r.session
+            JOIN operations o ON o.id = r.operation
+            WHERE r.operation = \(stale.operation) AND r.epoch = \(stale.epoch)
+                AND (s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
+                    OR r.progress_at + o.no_progress_limit < clock_timestamp()
+                    OR r.listed_at < clock_timestamp()
+                        - \(unlistedMilliseconds) * interval '1 millisecond')
+            """)
+        return result.first != nil
+    }
+
+    /// Makes due retries and due parked operations claimable.
+    ///
+    /// - Returns: their lanes.
+    func wakeDue() async throws -> [String] {
+        // 4.
+        let delayed = try await transaction.query(
+            """
+            WITH due AS (
+                DELETE FROM operation_delayed WHERE operation IN (
+                    SELECT operation FROM operation_delayed WHERE due_at <= clock_timestamp()
+                    ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+                RETURNING operation
+            )
+            INSERT INTO operation_ready (lane, priority, operation)
+            SELECT o.lane, o.priority, o.id FROM operations o JOIN due d ON d.operation = o.id
+            RETURNING lane
+            """)
+        // 5.
+        let waiting = try await transaction.query(
+            """
+            WITH due AS (
+                DELETE FROM operation_waiting WHERE operation IN (
+                    SELECT operation FROM operation_waiting WHERE wake_at <= clock_timestamp()
+                    ORDER BY wake_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+                RETURNING operation
+            )
+            INSERT INTO operation_ready (lane, priority, operation)
+            SELECT o.lane, o.priority, o.id FROM operations o JOIN due d ON d.operation = o.id
+            RETURNING lane
+            """)
+        return try (delayed.rows + waiting.rows).map { try $0.decode("lane") }
+    }
+
+    /// Live operations whose time is over.
+    func expired() async throws -> [(operation: OperationID, root: OperationID)] {
+        // 6.
+        let result = try await transaction.query(
+            """
+            SELECT o.id, o.root FROM operation_live l JOIN operations o ON o.id = l.operation
+            WHERE o.expires_at < clock_timestamp() LIMIT 100
+            """)
+        return try result.rows.map { (try $0.decode("id"), try $0.decode("root")) }
+    }
+
+    /// Copies that have waited too long, and failed ones whose backup need not be kept any more.
+    func expiredCopies() async throws -> [(copy: CopyID, destination: ProjectID, isOpen: Bool)] {
+        // 7.
+        let result = try await transaction.query(
+            """
+            SELECT c.id, c.destination, c.state = 'pending' AS is_open FROM copies c
+            WHERE c.expires_at < clock_timestamp() AND (c.state = 'pending'
+                OR c.state = 'failed' AND EXISTS (SELECT FROM pins p WHERE p.holder = c.id))
+            LIMIT 100
+            """)
+        return try result.rows.map {
+            (try $0.decode("id"), try $0.decode("destination"), try $0.decode("is_open"))
+        }
+    }
+
+    /// Forgets what nobody asks for any more.
+    func sweepOld() async throws {
+        // 8.
+        try await transaction.query(
+            """
+            DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - interval '1 day'
+            """)
+    }
+
+    private func stale(_ row: PostgresRow) throws -> Stale {
+        Stale(
+            operation: try row.decode("operation"), root: try row.decode("root"),
+            epoch: try row.decode("epoch"), reason: try row.decode("reason"))
+    }
+}

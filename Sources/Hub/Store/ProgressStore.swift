@@ -1,0 +1,95 @@
+import Postgres
+import Shared
+
+/// Progress messages: a bounded ring and the latest; unlogged, so that losing them loses nothing.
+struct ProgressStore: Sendable {
+    let transaction: PostgresTransaction
+
+    init(_ transaction: PostgresTransaction) {
+        self.transaction = transaction
+    }
+
+    /// Stores what a heartbeat brought, at most once a second for an operation unless its phase
+    /// changed; work that moved keeps its lease from being taken back.
+    func store(_ held: [HeldLease], session: SessionID) async throws {
+        let moving = held.filter { $0.progress != nil }
+        guard !moving.isEmpty else { return }
+        let operations = moving.map(\.operation.uuid)
+        let documents = try moving.map { try JSON.text($0.progress) }
+        // 1. Only of operations that the session has the lease of.
+        try await transaction.query(
+            """
+            WITH news AS MATERIALIZED (
+                SELECT h.operation, h.progress::jsonb AS progress,
+                    nextval('operation_sequence') AS sequence,
+                    l.progress IS NULL OR h.progress::jsonb - 'time' - 'rate' - 'etaSeconds'
+                        <> l.progress - 'time' - 'rate' - 'etaSeconds' AS has_moved
+                FROM unnest(\(operations)::text[]::uuid[], \(documents)::text[])
+                    AS h (operation, progress)
+                JOIN operation_run r ON r.operation = h.operation AND r.session = \(session)
+                LEFT JOIN operation_progress_latest l ON l.operation = h.operation
+                WHERE l.operation IS NULL OR l.updated_at < clock_timestamp() - interval '900 ms'
+                    OR l.progress->>'phase' <> h.progress::jsonb->>'phase'
+            ), latest AS (
+                INSERT INTO operation_progress_latest (operation, sequence, progress)
+                SELECT operation, sequence, progress FROM news
+                ON CONFLICT (operation) DO UPDATE SET sequence = excluded.sequence,
+                    progress = excluded.progress, updated_at = clock_timestamp()
+            ), moved AS (
+                UPDATE operation_run r SET progress_at = clock_timestamp()
+                FROM (SELECT x.operation FROM operation_run x JOIN news n USING (operation)
+                    WHERE n.has_moved FOR UPDATE OF x SKIP LOCKED) AS m
+                WHERE r.operation = m.operation
+            )
+            INSERT INTO operation_progress (operation, sequence, progress)
+            SELECT operation, sequence, progress FROM news
+            """)
+    }
+
+    /// Keeps the newest messages of each operation that a session reports on.
+    func trim(_ held: [HeldLease], keeping count: Int) async throws {
+        let operations = held.filter { $0.progress != nil }.map(\.operation.uuid)
+        guard !operations.isEmpty else { return }
+        // 2.
+        try await transaction.query(
+            """
+            DELETE FROM operation_progress p USING unnest(\(operations)::text[]::uuid[])
+                AS h (operation)
+            WHERE p.operation = h.operation AND p.sequence <= (
+                SELECT x.sequence FROM operation_progress x WHERE x.operation = h.operation
+                ORDER BY x.sequence DESC OFFSET \(count) LIMIT 1)
+            """)
+    }
+
+    /// The kept messages of an operation and its children behind `sequence`, oldest first.
+    func entries(of operation: OperationID, after sequence: Int64) async throws -> [ProgressEntry] {
+        // 3.
+        let result = try await transaction.query(
+            """
+            SELECT sequence, progress FROM operation_progress
+            WHERE sequence > \(sequence) AND (operation = \(operation) OR operation IN (
+                SELECT id FROM operations WHERE parent = \(operation)))
+            ORDER BY sequence LIMIT 1000
+            """)
+        return try result.rows.map { row in
+            ProgressEntry(
+                sequence: try row.decode("sequence"),
+                progress: try row.decode("progress", as: JSONColumn<Progress>.self).value)
+        }
+    }
+
+    /// Forgets messages of operations that ended a day ago.
+    func sweep() async throws {
+        // 4.
+        try await transaction.query(
+            """
+            WITH old AS (
+                DELETE FROM operation_progress_latest l USING operation_end e
+                WHERE e.operation = l.operation
+                    AND e.finished_at < clock_timestamp() - interval '1 day'
+                RETURNING l.operation
+            )
+            DELETE FROM operation_progress p USING old WHERE p.operation = old.operation
+            """)
+    }
+}

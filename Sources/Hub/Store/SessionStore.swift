@@ -1,0 +1,163 @@
+import Postgres
+import Shared
+
+/// Sessions of agents and hubs: the only heartbeat, and what leases hang on.
+struct SessionStore: Sendable {
+    /// What a session's lease request finds.
+    struct Open: Sendable {
+        var name: String
+        /// The answer to the last request, when this is its repetition.
+        var answer: LeaseAnswer?
+    }
+
+    let transaction: PostgresTransaction
+
+    init(_ transaction: PostgresTransaction) {
+        self.transaction = transaction
+    }
+
+    /// Opens a session; again is harmless.
+    ///
+    /// - Parameter host: nil for a hub.
+    /// - Returns: false when a session with this identity has ended or is another's.
+    func open(
+        _ session: SessionID, host: HostID?, name: String, leaseMilliseconds: Int64
+    ) async throws -> Bool {
+        // 1.
+        let result = try await transaction.query(
+            """
+            INSERT INTO sessions AS s (id, node, host, name, lease_until)
+            VALUES (\(session), \(host == nil ? "hub" : "host"), \(host), \(name),
+                clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond')
+            ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until
+            WHERE s.ended_at IS NULL AND s.host IS NOT DISTINCT FROM excluded.host
+            """)
+        return result.affectedRows == 1
+    }
+
+    /// Ends a host's other sessions.
+    func endOthers(of host: HostID, than session: SessionID) async throws {
+        // 2. Waits for lease requests under way, which hold their session's row.
+        try await transaction.query(
+            """
+            UPDATE sessions SET ended_at = clock_timestamp()
+            WHERE host = \(host) AND id <> \(session) AND ended_at IS NULL
+            """)
+    }
+
+    /// Ends one session.
+    func end(_ session: SessionID) async throws {
+        // 3.
+        try await transaction.query(
+            """
+            UPDATE sessions SET ended_at = clock_timestamp()
+            WHERE id = \(session) AND ended_at IS NULL
+            """)
+    }
+
+    /// Locks an open session for a lease request.
+    ///
+    /// - Returns: nil when it has ended, run out, or is another host's.
+    func lock(
+        _ session: SessionID, host: HostID?, request: RequestID?
+    ) async throws -> Open? {
+        // 4.
+        let result = try await transaction.query(
+            """
+            SELECT name, CASE WHEN lease_request = \(request)::uuid THEN lease_answer END AS answer
+            FROM sessions
+            WHERE id = \(session) AND host IS NOT DISTINCT FROM \(host)::uuid
+                AND ended_at IS NULL AND lease_until > clock_timestamp()
+            FOR NO KEY UPDATE
+            """)
+        return try result.first.map { row in
+            Open(
+                name: try row.decode("name"),
+                answer: try row.decode("answer", as: JSONColumn<LeaseAnswer>?.self)?.value)
+        }
+    }
+
+    /// Keeps the answer for the request's repetition.
+    func keep(_ answer: LeaseAnswer, of request: RequestID, session: SessionID) async throws {
+        let document = try JSONColumn(answer)
+        // 5.
+        try await transaction.query(
+            """
+            UPDATE sessions SET lease_request = \(request), lease_answer = \(document)::jsonb
+            WHERE id = \(session)
+            """)
+    }
+
+    /// Renews an open session's lease.
+    ///
+    /// - Returns: false when it has ended, run out, or is another host's.
+    func renew(
+        _ session: SessionID, host: HostID?, leaseMilliseconds: Int64
+    ) async throws -> Bool {
+        // 6. Only the database's clock decides.
+        let result = try await transaction.query(
+            """
+            UPDATE sessions
+            SET lease_until = clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond'
+            WHERE id = \(session) AND host IS NOT DISTINCT FROM \(host)::uuid
+                AND ended_at IS NULL AND lease_until > clock_timestamp()
+            """)
+        return result.affectedRows == 1
+    }
+
+    /// Notes what a host says of itself.
+    func observe(_ host: HostID, _ status: HostStatus) async throws {
+        let document = try JSONColumn(status)
+        // 7.
+        try await transaction.query(
+            """
+            INSERT INTO host_status (host, seen_at, status)
+            VALUES (\(host), clock_timestamp(), \(document)::jsonb)
+            ON CONFLICT (host) DO UPDATE SET seen_at = excluded.seen_at, status = excluded.status
+            """)
+    }
+
+    /// Notes what a session still works on. Rows that are just being ended are left alone.
+    func list(_ held: [HeldLease], session: SessionID) async throws {
+        let operations = held.map(\.operation.uuid)
+        let epochs = held.map(\.epoch)
+        // 8. SKIP LOCKED: a heartbeat never waits for a completion, nor the other way round.
+        try await transaction.query(
+            """
+            UPDATE operation_run r SET listed_at = clock_timestamp()
+            FROM (
+                SELECT x.operation FROM operation_run x
+                JOIN unnest(\(operations)::text[]::uuid[], \(epochs)::bigint[])
+                    AS h (operation, epoch) USING (operation, epoch)
+                WHERE x.session = \(session) FOR UPDATE OF x SKIP LOCKED
+            ) AS l
+            WHERE r.operation = l.operation
+            """)
+    }
+
+    /// The leases among `held` that the session does not have any more.
+    func lost(_ held: [HeldLease], session: SessionID) async throws -> [OperationID] {
+        let operations = held.map(\.operation.uuid)
+        let epochs = held.map(\.epoch)
+        // 9.
+        let result = try await transaction.query(
+            """
+            SELECT h.operation FROM unnest(\(operations)::text[]::uuid[], \(epochs)::bigint[])
+                AS h (operation, epoch)
+            WHERE NOT EXISTS (SELECT FROM operation_run r WHERE r.operation = h.operation
+                AND r.epoch = h.epoch AND r.session = \(session))
+            """)
+        return try result.rows.map { try $0.decode("operation") }
+    }
+
+    /// The session's operations that somebody asked to stop.
+    func canceled(session: SessionID) async throws -> [OperationID] {
+        // 10.
+        let result = try await transaction.query(
+            """
+            SELECT r.operation FROM operation_run r JOIN operation_cancel c USING (operation)
+            WHERE r.session = \(session)
+            """)
+        return try result.rows.map { try $0.decode("operation") }
+    }
+}

@@ -1,0 +1,148 @@
+import Postgres
+import Shared
+
+/// One claimed workflow, worked on until it has to wait or ends: all of it is one transaction
+/// under the lock of its tree, so that a crash anywhere leaves it as it was before.
+struct WorkflowStep: Sendable {
+    /// How many events one transaction handles at most.
+    private static let eventLimit = 5000
+
+    let claimed: ClaimedOperation
+    let identifiers: Identifiers
+    let copyLifetime: Duration
+    /// What the repository says, looked up before the transaction began.
+    var answer: (question: PathQuestion, hasPath: Bool)?
+
+    /// Works on it.
+    ///
+    /// - Returns: false when its lease was lost.
+    /// - Throws: whatever goes wrong; then nothing has happened.
+    func run(in change: inout Change) async throws -> Bool {
+        let transaction = change.transaction
+        try await OperationStore(transaction).lockTrees([claimed.root])
+        let bodies = OperationBodyReader(transaction)
+        guard
+            let body = try await bodies.fenced(claimed.id, epoch: claimed.epoch, host: nil)
+        else { return false }
+        let stored = try await WorkflowStore(transaction).load(body.id)
+        var workflow = try stored?.workflow ?? Workflow(body.kind, input: body.input)
+        let isCanceled = try await bodies.isCanceled(body.id)
+        var hasBegun = stored != nil
+        var heardCancel = false
+        var isAwake = true
+        var wait: WorkflowAction?
+        for _ in 0..<Self.eventLimit {
+            let children = try await WorkflowStore(transaction).children(of: body.id)
+            let event: WorkflowEvent
+            if !hasBegun {
+                event = .began
+                hasBegun = true
+            } else if let ended = children.first(where: {
+                $0.outcome != nil && workflow.awaited.contains($0.key)
+            }), let outcome = ended.outcome {
+                event = .childEnded(ended.key, outcome)
+            } else if isCanceled, !workflow.isCanceling, !workflow.isCommitted, !heardCancel {
+                event = .cancelRequested
+                heardCancel = true
+            } else if isAwake {
+                event = .woken
+            } else {
+                break
+            }
+            let facts = try await facts(of: body, workflow, in: transaction)
+            let actions = workflow.handle(event, facts)
+            wait = nil
+            for action in actions {
+                if let ending = ending(action) {
+                    try await save(workflow, of: body, in: transaction)
+                    try await OperationCompletion.conclude(
+                        body, epoch: claimed.epoch, ending, in: &change)
+                    return true
+                }
+                if case .wait = action { wait = action }
+                try await WorkflowPerformer(body: body, children: children, identifiers: identifiers)
+                    .perform(action, in: &change)
+            }
+            isAwake = if case .woken = event { !actions.isEmpty && wait == nil } else { true }
+        }
+        try await save(workflow, of: body, in: transaction)
+        try await park(body, wait, in: &change)
+        return true
+    }
+
+    private func ending(_ action: WorkflowAction) -> OperationEnding? {
+        switch action {
+        case .succeed(let result): .succeeded(result)
+        case .fail(var failure):
+            {
+                // A workflow decides itself what is tried again.
+                failure.class = .terminal
+                return .failed(failure)
+            }()
+        case .cancel: .canceled(isConfirmed: true)
+        case .runChild, .cancelChildren, .cancelChild, .record, .pin, .createCopy, .endCopy,
+            .releaseGuard, .wait:
+            nil
+        }
+    }
+
+    private func save(
+        _ workflow: Workflow, of body: OperationBody, in transaction: PostgresTransaction
+    ) async throws {
+        try await WorkflowStore(transaction).save(
+            WorkflowStore.Document(
+                phase: workflow.phase, workflow: workflow, isCommitted: workflow.isCommitted),
+            of: body.id)
+    }
+
+    /// Gives the lease back: a parked operation has none.
+    private func park(
+        _ body: OperationBody, _ wait: WorkflowAction?, in change: inout Change
+    ) async throws {
+        let transitions = OperationTransitions(change.transaction)
+        _ = try await transitions.leaveRun(body.id, epoch: claimed.epoch)
+        try await transitions.endAttempt(body.id, epoch: claimed.epoch, ending: "waiting")
+        guard case .wait(let reason, let sentence, let milliseconds) = wait else {
+            // The end of a child wakes it; the minute is for what nobody thought of.
+            try await transitions.park(
+                body.id, reason: .children, sentence: "waits for its parts",
+                wakeAfterMilliseconds: 60_000)
+            return
+        }
+        if milliseconds == 0 {
+            change.lanes.insert(try await transitions.makeReady(body.id))
+        } else {
+            try await transitions.park(
+                body.id, reason: reason, sentence: sentence, wakeAfterMilliseconds: milliseconds)
+        }
+    }
+
+    private func facts(
+        of body: OperationBody, _ workflow: Workflow, in transaction: PostgresTransaction
+    ) async throws -> WorkflowFacts {
+        let reader = WorkflowFactsReader(transaction)
+        var target: HostID?
+        if case .move(let move) = workflow { target = move.order.target }
+        guard let id = body.project,
+            let project = try await reader.project(id, for: body.root, target: target)
+        else { throw RegistryConflict(description: "operation \(body.id) has no project") }
+        let now = try await reader.now()
+        var facts = WorkflowFacts(
+            operation: body.id, now: now, project: project,
+            freshBackup: identifiers.make(BackupIdentity.self),
+            copyExpiry: Timestamp(milliseconds: now.milliseconds + copyLifetime.milliseconds))
+        if let target { facts.target = try await reader.host(target) }
+        if case .copy(let copy) = workflow {
+            facts.copies = try await reader.copies(of: body.id)
+            for destination in Set(copy.destinations) {
+                facts.destinations[destination] = try await reader.project(
+                    destination, for: body.root, target: nil)
+            }
+            facts.freshCopies = copy.destinations.map { _ in identifiers.make(CopyIdentity.self) }
+            if let answer, answer.question == workflow.pathQuestion {
+                facts.hasPath = answer.hasPath
+            }
+        }
+        return facts
+    }
+}
