@@ -13,7 +13,7 @@ struct VolumeBackup: Sendable {
     private var project: ProjectID { input.volume.project }
     private var volume: String { work.layout.volume(project) }
     private var staged: String {
-        work.layout.staging(project, work.operation, "backup")
+        work.layout.nextBase(project, work.operation)
     }
 
     func run() async throws -> VolumeBackupResult {

@@ -11,7 +11,7 @@ struct VolumeRestore: Sendable {
 
     private var project: ProjectID { input.volume.project }
     private var staging: String {
-        work.layout.staging(project, work.operation, "restore")
+        work.layout.staging(project, work.operation)
     }
 
     func run() async throws -> RestoreReceipt {
@@ -58,7 +58,7 @@ struct VolumeRestore: Sendable {
         try await files.create(staging, uid: 0, gid: 0, mode: 0o700)
         let summary = try await restore()
         try await verify()
-        let base = work.layout.staging(project, work.operation, "base")
+        let base = work.layout.nextBase(project, work.operation)
         try await files.snapshot(staging, to: base)
         let volume = try await files.info(staging)
         return OperationJournal.Publication(

@@ -28,7 +28,10 @@ struct VolumeRetire: Sendable {
             if try await files.exists(path) {
                 let trash = try await files.freeTrashPath(
                     volume.project, generation: record.generation)
+                // A read-only subvolume cannot be moved into another directory.
+                try await files.setReadOnly(path, false)
                 try await files.rename(path, to: trash)
+                try await files.setReadOnly(trash, true)
             }
             let base = work.layout.base(volume.project)
             if try await files.exists(base) { try await files.delete(base) }

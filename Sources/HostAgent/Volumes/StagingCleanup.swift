@@ -15,9 +15,8 @@ struct StagingCleanup: Sendable {
         if case .publishing(let publication) = try await host.ledger.journal(operation) {
             try await finishIfPlaced(publication, operation)
         }
-        for name in try await files.names(in: host.storage.layout.staging)
-        where VolumeLayout.operation(ofStaging: name) == operation {
-            try await delete(name)
+        for path in try await staged() where path.operation == operation {
+            try await delete(path.path)
         }
         try await host.ledger.setJournal(operation, nil)
         try await host.ledger.forgetUploads(operation)
@@ -37,9 +36,21 @@ struct StagingCleanup: Sendable {
             "A restored volume is in its place.", ["operation": .init(describing: operation)])
     }
 
-    private func delete(_ name: String) async throws {
+    /// Everything in the making, with the operation that makes it.
+    private func staged() async throws -> [(path: String, operation: OperationID?)] {
         let files = try host.storage.files()
-        let path = host.storage.layout.staging + "/" + name
+        let layout = host.storage.layout
+        let staging = try await files.names(in: layout.staging).map {
+            ("\(layout.staging)/\($0)", VolumeLayout.operation(ofStaging: $0))
+        }
+        let bases = try await files.names(in: layout.bases).compactMap { name in
+            VolumeLayout.operation(ofStaging: name).map { ("\(layout.bases)/\(name)", $0) }
+        }
+        return staging + bases
+    }
+
+    private func delete(_ path: String) async throws {
+        let files = try host.storage.files()
         if let uuid = try await files.uuid(path), try await host.ledger.isVolume(uuid) {
             host.logger.error(
                 "A project's volume is in staging and stays there.", ["path": .string(path)])
@@ -58,11 +69,9 @@ struct StagingCleanup: Sendable {
             try await finishIfPlaced(publication, operation)
         }
         let kept = Set(try await host.ledger.journals().map(\.0))
-        for name in try await files.names(in: host.storage.layout.staging) {
-            if let operation = VolumeLayout.operation(ofStaging: name), kept.contains(operation) {
-                continue
-            }
-            try await delete(name)
+        for (path, operation) in try await staged() {
+            if let operation, kept.contains(operation) { continue }
+            try await delete(path)
         }
         for record in try await host.ledger.volumes() where record.isPresent {
             let volume = host.storage.layout.volume(record.project)

@@ -7,7 +7,9 @@ import Shared
 /// projects/<project>                the writable volume
 /// snapshots/<project>/<name>        read-only snapshots
 /// base/<project>                    the snapshot behind the last acknowledged backup
-/// staging/<project>-<operation>     a restore or a backup's snapshot in the making
+/// base/<project>-<operation>-next   a snapshot on its way there: a read-only subvolume cannot be
+///                                   moved into another directory (rename(2) gives EROFS)
+/// staging/<project>-<operation>-…   a restore in the making
 /// trash/<project>-<generation>      what was retired
 /// ```
 struct VolumeLayout: Sendable, Equatable {
@@ -40,16 +42,22 @@ struct VolumeLayout: Sendable, Equatable {
         "\(snapshots(of: project))/\(name)"
     }
 
-    /// What one operation builds; `purpose` tells several of one operation apart.
-    func staging(_ project: ProjectID, _ operation: OperationID, _ purpose: String) -> String {
-        "\(staging)/\(project)-\(operation)-\(purpose)"
+    /// What one operation restores.
+    func staging(_ project: ProjectID, _ operation: OperationID) -> String {
+        "\(staging)/\(project)-\(operation)-restore"
+    }
+
+    /// The snapshot that one operation makes the base.
+    func nextBase(_ project: ProjectID, _ operation: OperationID) -> String {
+        "\(bases)/\(project)-\(operation)-next"
     }
 
     func trash(_ project: ProjectID, generation: Int64) -> String {
         "\(trash)/\(project)-\(generation)"
     }
 
-    /// Which operation a name in `staging` belongs to; nil for a name that is not of this layout.
+    /// Which operation a name in `staging` or `base` belongs to; nil for a base itself and for
+    /// other names.
     static func operation(ofStaging name: String) -> OperationID? {
         let parts = name.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 3, ProjectID(String(parts[0])) != nil else { return nil }

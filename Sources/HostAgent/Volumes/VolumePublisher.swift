@@ -11,7 +11,7 @@ struct VolumePublisher: Sendable {
         let project = publication.volume.project
         let files = try host.storage.files()
         let layout = host.storage.layout
-        let staged = layout.staging(project, operation, "restore")
+        let staged = layout.staging(project, operation)
         let place = layout.volume(project)
         // The commit point: one rename.
         if try await files.uuid(place) != publication.subvolume {
@@ -22,6 +22,7 @@ struct VolumePublisher: Sendable {
                     class: .retryable)
             }
             if try await files.exists(place) {
+                try await files.setReadOnly(place, false)
                 try await files.exchange(staged, place)
             } else {
                 try await files.rename(staged, to: place)
@@ -33,7 +34,7 @@ struct VolumePublisher: Sendable {
                 project, generation: publication.replaced ?? 0)
             try await files.rename(staged, to: trash)
         }
-        let base = layout.staging(project, operation, "base")
+        let base = layout.nextBase(project, operation)
         try await files.replaceBase(of: project, by: base, subvolume: publication.base)
         try await host.ledger.volumeAppeared(
             publication.volume, subvolume: publication.subvolume,
