@@ -2,8 +2,13 @@
 #define BERTH_CMICROHTTPD_H
 #include <errno.h>
 #include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /// What a daemon is started with; `MHD_start_daemon` itself is variadic.
 struct berth_mhd_options {
@@ -95,11 +100,55 @@ static inline int berth_mhd_accept(struct MHD_Daemon *daemon, int listener) {
     return MHD_add_connection(daemon, one, (struct sockaddr *)&address, length) == MHD_YES;
 }
 
-/// The peer's socket address, or NULL.
-static inline const struct sockaddr *berth_mhd_peer(struct MHD_Connection *connection) {
+/// Binds a TCP socket to a numeric address and listens, close-on-exec and without blocking.
+///
+/// Answers the socket and sets the port it really has; or answers a negative error number, or
+/// `-EINVAL - 4096` for an address that is not numeric.
+static inline int berth_listen(const char *address, const char *service, uint16_t *port) {
+    struct addrinfo hints;
+    struct addrinfo *info = NULL;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
+    hints.ai_socktype = SOCK_STREAM;
+    if (getaddrinfo(address, service, &hints, &info) != 0) return -EINVAL - 4096;
+    int yes = 1;
+    int no = 0;
+    struct sockaddr_storage bound;
+    socklen_t length = sizeof bound;
+    int number = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int failed = number < 0;
+    if (!failed) {
+        setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        if (info->ai_family == AF_INET6)
+            setsockopt(number, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+        failed = bind(number, info->ai_addr, info->ai_addrlen) != 0 || listen(number, 4096) != 0 ||
+                 getsockname(number, (struct sockaddr *)&bound, &length) != 0;
+    }
+    int reason = errno;
+    freeaddrinfo(info);
+    if (failed) {
+        if (number >= 0) close(number);
+        return -reason;
+    }
+    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                              : ((struct sockaddr_in *)&bound)->sin_port);
+    return number;
+}
+
+/// Writes the peer's numeric address and port into `text`, empty when it is not known.
+static inline void berth_mhd_peer(struct MHD_Connection *connection, char *text, size_t size) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    return info == NULL ? NULL : info->client_addr;
+    char host[NI_MAXHOST];
+    char port[NI_MAXSERV];
+    text[0] = 0;
+    if (info == NULL || info->client_addr == NULL) return;
+    int isLong = info->client_addr->sa_family == AF_INET6;
+    socklen_t length = isLong ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (getnameinfo(info->client_addr, length, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return;
+    snprintf(text, size, isLong ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 /// The connection's socket, or -1.

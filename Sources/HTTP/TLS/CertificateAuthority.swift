@@ -81,7 +81,7 @@ public struct CertificateAuthority: Sendable {
 
     /// A subject alternative name in the form of x509v3_config(5), of checked characters only.
     private static func alternative(_ name: String) throws(HTTPError) -> String {
-        var buffer = in6_addr()
+        var buffer = [UInt8](repeating: 0, count: 16)
         let isAddress =
             unsafe inet_pton(AF_INET, name, &buffer) == 1
             || inet_pton(AF_INET6, name, &buffer) == 1
