@@ -60,7 +60,13 @@ import Platform
             return state.isCancelled
         }
         guard isCancelled, !isBroken else { return isCancelled }
-        delivery.withLock { _ in state.withLock { $0.running = nil } }
+        delivery.withLock { _ in
+            state.withLock { state in
+                state.running = nil
+                // What nobody noticed in time must not disturb the next call.
+                drain()
+            }
+        }
         return true
     }
 

@@ -2,8 +2,10 @@ import CPostgres
 import Glibc
 import Platform
 
-/// One libpq connection, driven without blocking inside libpq: every wait is a poll(2) of the
-/// socket and of the interrupt, with a deadline. Belongs to one actor.
+/// One libpq connection, driven without blocking inside libpq.
+///
+/// Every wait is a poll(2) of the socket and of the interrupt, with a deadline. It belongs to one
+/// actor.
 @safe final class LibpqSession {
     private let connection: OpaquePointer
     /// Set by the notice receiver when the server has said farewell.
@@ -112,8 +114,9 @@ import Platform
         return try collect()
     }
 
-    /// Runs one or several statements without parameters (PQsendQuery); one transaction unless
-    /// the text says otherwise. The answer is the last statement's.
+    /// Runs one or several statements without parameters (PQsendQuery).
+    ///
+    /// They are one transaction unless the text says otherwise. The answer is the last statement's.
     func script(_ sql: String) throws -> PostgresResult {
         guard !sql.utf8.contains(0) else {
             throw PostgresError(code: .invalidParameter, message: "the script holds a NUL byte")

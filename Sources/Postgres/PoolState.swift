@@ -21,16 +21,20 @@ struct PoolState<Connection: Sendable>: Sendable {
         /// Nothing is free: the caller's ticket is in the queue.
         case queued
         case closed
+        /// Too many wait already.
+        case full
     }
 
     private let limit: Int
+    private let queueLimit: Int
     private var idle: [Pooled] = []
     private(set) var slots = 0
     private var queue: [UInt64] = []
     private(set) var isClosed = false
 
-    init(limit: Int) {
+    init(limit: Int, queueLimit: Int = 1024) {
         self.limit = max(1, limit)
+        self.queueLimit = max(0, queueLimit)
     }
 
     var waiting: Int { queue.count }
@@ -46,11 +50,14 @@ struct PoolState<Connection: Sendable>: Sendable {
                 return .granted(.connect)
             }
         }
+        guard queue.count < queueLimit else { return .full }
         queue.append(ticket)
         return .queued
     }
 
-    /// A wait ended without a grant. False when the ticket was served already.
+    /// Ends a wait without a grant.
+    ///
+    /// - Returns: false when the ticket was served already.
     mutating func giveUp(_ ticket: UInt64) -> Bool {
         guard let index = queue.firstIndex(of: ticket) else { return false }
         queue.remove(at: index)

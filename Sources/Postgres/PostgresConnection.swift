@@ -67,7 +67,9 @@ public actor PostgresConnection {
         return try await interruptible { try self.run(key, parameters) }
     }
 
-    /// Runs one or several statements without parameters, such as a migration. They are one
+    /// Runs one or several statements without parameters, such as a migration.
+    ///
+    /// They are one
     /// transaction unless the script begins one itself or one is open.
     ///
     /// - Returns: the answer of the last statement.
@@ -163,7 +165,9 @@ public actor PostgresConnection {
         }
     }
 
-    /// Rolls back; not interrupted by cancellation. A failure leaves the connection broken.
+    /// Rolls back; not interrupted by cancellation.
+    ///
+    /// A failure leaves the connection broken.
     func rollback() {
         transactionNumber += 1
         // Where ROLLBACK fails the connection is broken or unfit, and the pool gives it up.

@@ -17,27 +17,27 @@ public struct PostgresType: RawRepresentable, Sendable, Hashable {
 
     /// The server infers the type from where the parameter stands.
     public static let inferred = PostgresType(rawValue: 0)
-    /// boolean
+    /// The SQL type boolean.
     public static let bool = PostgresType(rawValue: 16)
-    /// bytea
+    /// The SQL type bytea.
     public static let bytea = PostgresType(rawValue: 17)
-    /// bigint
+    /// The SQL type bigint.
     public static let int8 = PostgresType(rawValue: 20)
-    /// integer
+    /// The SQL type integer.
     public static let int4 = PostgresType(rawValue: 23)
-    /// double precision
+    /// The SQL type double precision.
     public static let float8 = PostgresType(rawValue: 701)
-    /// boolean[]
+    /// The SQL type boolean[].
     public static let boolArray = PostgresType(rawValue: 1000)
-    /// bytea[]
+    /// The SQL type bytea[].
     public static let byteaArray = PostgresType(rawValue: 1001)
-    /// integer[]
+    /// The SQL type integer[].
     public static let int4Array = PostgresType(rawValue: 1007)
-    /// text[]
+    /// The SQL type text[].
     public static let textArray = PostgresType(rawValue: 1009)
-    /// bigint[]
+    /// The SQL type bigint[].
     public static let int8Array = PostgresType(rawValue: 1016)
-    /// double precision[]
+    /// The SQL type double precision[].
     public static let float8Array = PostgresType(rawValue: 1022)
 }
 

@@ -1,6 +1,8 @@
 /// Quoting of names that are not known when the program is written.
 enum PostgresIdentifier {
-    /// `name` in double quotes, inner quotes doubled. A NUL byte, which no name can have, ends up
+    /// A name in double quotes, inner quotes doubled.
+    ///
+    /// A NUL byte, which no name can have, ends up
     /// as a replacement character, so that the server sees a name that does not exist.
     static func quoted(_ name: String) -> String {
         var text = "\""

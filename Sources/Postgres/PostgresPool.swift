@@ -13,14 +13,17 @@ public final class PostgresPool: Sendable {
         public var connections: Int
         /// How long a caller waits for a free connection; default 5 seconds.
         public var acquireTimeout: Duration
+        /// How many callers may wait at once; default 1024.
+        public var waiting: Int
         /// After how long a connection is replaced by a new one; default 30 minutes.
         public var maximumAge: Duration
 
         /// Limits with the defaults of the properties.
         public init(
             connections: Int = 8, acquireTimeout: Duration = .seconds(5),
-            maximumAge: Duration = .seconds(1800)
+            waiting: Int = 1024, maximumAge: Duration = .seconds(1800)
         ) {
+            self.waiting = waiting
             self.connections = connections
             self.acquireTimeout = acquireTimeout
             self.maximumAge = maximumAge
@@ -45,7 +48,7 @@ public final class PostgresPool: Sendable {
     public init(_ options: PostgresOptions, limits: Limits = Limits()) {
         self.options = options
         self.limits = limits
-        shared = Locked(Shared(state: State(limit: limits.connections)))
+        shared = Locked(Shared(state: State(limit: limits.connections, queueLimit: limits.waiting)))
     }
 
     /// Lends a connection to `body`, which must not keep it.
@@ -171,6 +174,10 @@ public final class PostgresPool: Sendable {
         switch answer {
         case .granted(let grant): return grant
         case .closed: throw PostgresPool.closed
+        case .full:
+            throw PostgresError(
+                code: .poolExhausted,
+                message: "\(limits.waiting) callers wait for a database connection already")
         case .queued: return try await wait(ticket)
         }
     }

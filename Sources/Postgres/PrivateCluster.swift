@@ -115,8 +115,10 @@ public actor PrivateCluster {
         }
     }
 
-    /// Stops the server: running transactions are rolled back (fast shutdown), then without a
-    /// checkpoint (immediate), then it is killed. Not interrupted by cancellation.
+    /// Stops the server; running transactions are rolled back (fast shutdown).
+    ///
+    /// One that does not obey is stopped without a checkpoint (immediate shutdown), then killed.
+    /// Not interrupted by cancellation.
     ///
     /// - Parameter patience: how long a fast shutdown may take; default 30 seconds.
     /// - Throws: `PlatformError` when it cannot be signalled.

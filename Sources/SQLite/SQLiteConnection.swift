@@ -1,4 +1,6 @@
 import CSQLite
+import Glibc
+import Platform
 
 /// The handle that a closure of `SQLiteDatabase.read` or `write` works with, synchronously; it
 /// must not leave the closure.
@@ -14,6 +16,9 @@ import CSQLite
     init(path: String, options: SQLiteOptions) throws {
         guard !path.utf8.contains(0) else {
             throw SQLiteError(code: .cannotOpen, message: "the path holds a NUL byte")
+        }
+        if options.creates, !options.isReadOnly, path != ":memory:" {
+            try SQLiteConnection.makePrivate(path)
         }
         var opened: OpaquePointer?
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
@@ -40,6 +45,20 @@ import CSQLite
         unsafe sqlite3_close_v2(pointer)
     }
 
+    /// Makes a missing file readable for its owner alone; SQLite's own files beside it follow.
+    ///
+    /// A file that is there is not opened: closing it again would drop the locks that other
+    /// connections of this process hold on it (How To Corrupt An SQLite Database File, 2.2).
+    private static func makePrivate(_ path: String) throws {
+        do {
+            _ = try Descriptor(opening: path, flags: O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        } catch let error as PlatformError where error.errno == EEXIST {
+            return
+        } catch {
+            throw SQLiteError(code: .cannotOpen, message: "cannot make \(error)")
+        }
+    }
+
     private func setUp(_ options: SQLiteOptions) throws {
         let (seconds, attoseconds) = options.busyTimeout.components
         let milliseconds = seconds.multipliedReportingOverflow(by: 1000).partialValue
@@ -56,7 +75,12 @@ import CSQLite
             }
         }
         try execute(script: "PRAGMA synchronous = \(options.synchronous.rawValue)")
-        try execute(script: "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")
+        // A log that one long reader made large shrinks again at the next checkpoint.
+        try execute(
+            script: """
+                PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
+                PRAGMA journal_size_limit = 67108864
+                """)
     }
 
     /// Runs one statement and answers its rows.

@@ -4,7 +4,9 @@ import CSQLite
 @safe final class SQLiteStatement {
     private let pointer: OpaquePointer
     private let connection: OpaquePointer
-    let columns: [String]
+    private(set) var columns: [String]
+    /// How often SQLite had prepared the statement anew when `columns` was read.
+    private var preparations: Int32 = 0
     /// When it was used last, for the cache.
     var used: UInt64 = 0
 
@@ -38,9 +40,22 @@ import CSQLite
         }
         unsafe pointer = unsafe prepared
         unsafe self.connection = unsafe connection
-        columns = unsafe (0..<sqlite3_column_count(prepared)).map { index in
-            unsafe sqlite3_column_name(prepared, index).map { unsafe String(cString: $0) } ?? ""
+        columns = unsafe SQLiteStatement.columns(of: prepared)
+    }
+
+    @unsafe private static func columns(of statement: OpaquePointer) -> [String] {
+        unsafe (0..<sqlite3_column_count(statement)).map { index in
+            unsafe sqlite3_column_name(statement, index).map { unsafe String(cString: $0) } ?? ""
         }
+    }
+
+    /// A changed schema makes SQLite prepare the statement anew during its first step, and `*` may
+    /// then stand for other columns.
+    private func refreshColumns() {
+        let now = unsafe sqlite3_stmt_status(pointer, SQLITE_STMTSTATUS_REPREPARE, 0)
+        guard now != preparations else { return }
+        preparations = now
+        columns = unsafe SQLiteStatement.columns(of: pointer)
     }
 
     deinit {
@@ -65,6 +80,7 @@ import CSQLite
             case SQLITE_DONE: return rows
             case SQLITE_ROW:
                 guard rows.count < limit else { return rows }
+                if rows.isEmpty { refreshColumns() }
                 rows.append(row())
             default: throw unsafe SQLiteStatement.failure(connection)
             }

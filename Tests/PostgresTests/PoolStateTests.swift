@@ -71,6 +71,18 @@ struct PoolStateTests {
         #expect(!again)
     }
 
+    @Test("the queue is bounded")
+    func queueBound() {
+        var state = State(limit: 1, queueLimit: 1)
+        _ = state.acquire(1)
+        #expect(isQueued(state.acquire(2)))
+        guard case .full = state.acquire(3) else {
+            Issue.record("a full queue must refuse")
+            return
+        }
+        #expect(state.waiting == 1)
+    }
+
     @Test("a closed pool refuses, and keeps nothing that comes back")
     func close() {
         var state = State(limit: 2)

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import SQLite
 import Testing
@@ -170,6 +171,34 @@ struct SQLiteDatabaseTests {
                 return sum
             }
             #expect(sum == 30)
+        }
+    }
+
+    @Test("sees new columns through a statement that it has kept")
+    func changedSchema() async throws {
+        try await withTestDatabase { database, _ in
+            let columns = try await database.write { connection in
+                try connection.execute(script: "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+                let before = try connection.query("SELECT * FROM t")
+                try connection.execute(script: "ALTER TABLE t ADD COLUMN b DEFAULT 2")
+                let between = try connection.query("SELECT * FROM t")
+                try connection.execute(script: "ALTER TABLE t RENAME COLUMN b TO c")
+                let after = try connection.query("SELECT * FROM t")
+                return [before, between, after].map { $0.first?.columns }
+            }
+            #expect(columns == [["a"], ["a", "b"], ["a", "c"]])
+        }
+    }
+
+    @Test("belongs to its owner alone")
+    func permissions() async throws {
+        try await withTestDatabase { database, path in
+            try await database.write { try $0.execute("CREATE TABLE t (v)") }
+            for suffix in ["", "-wal", "-shm"] {
+                var status = stat()
+                try systemCall("stat") { unsafe stat(path + suffix, &status) }
+                #expect(status.st_mode & 0o777 == 0o600)
+            }
         }
     }
 
