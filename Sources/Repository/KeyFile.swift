@@ -21,7 +21,7 @@ public struct KeyFile: Sendable {
         /// The most memory that opening a key file may take, in bytes.
         static let memoryLimitBytes = 512 << 20
         /// The most work, N·r·p; the standard is a million.
-        static let workLimit = 1 << 26
+        static let workLimit = 1 << 23
 
         /// - Throws: `RepositoryError` with code `limitExceeded`.
         public init(n: Int, r: Int, p: Int) throws {

@@ -27,7 +27,7 @@ public struct CheckReport: Sendable {
 }
 
 extension OpenRepository {
-    /// Checks a repository: every index and snapshot file is what its name says, every indexed pack
+    /// Checks a repository: `config` and every key, index and snapshot file is what its name says, every indexed pack
     /// is there with its length, every tree and every file's content that a snapshot reaches is in
     /// the index; with `readData` every pack is read and every blob verified.
     ///
@@ -35,6 +35,7 @@ extension OpenRepository {
     ///   repository is in the report instead.
     public func check(readData: Bool) async throws -> CheckReport {
         var report = CheckReport()
+        try await checkConfigAndKeys(into: &report)
         // Snapshots before index: a backup committed in between is then wholly in the index.
         let snapshots = try await collect(.snapshots, into: &report) { try await snapshot($0) }
         report.snapshots = snapshots.count
@@ -58,6 +59,34 @@ extension OpenRepository {
         }
         try await checkTrees(of: snapshots, index: index, into: &report)
         return report
+    }
+
+    /// Checks that `config` opens with the key and that key files are what their names say; a key
+    /// file's contents are only known to who has its password.
+    private func checkConfigAndKeys(into report: inout CheckReport) async throws {
+        let config = try await failure {
+            let name = try ObjectName.config()
+            let sealed = try await reading(name) {
+                try await store.get(name, limitBytes: RepositoryConfig.limitBytes)
+            }
+            let found = try RepositoryConfig.open(sealed, with: codec.sealer)
+            guard found.polynomial == self.config.polynomial else {
+                throw RepositoryError.corrupt("config", "it is another repository's")
+            }
+        }
+        if let config { report.add(config) }
+        for id in try await ids(of: .keys) {
+            let altered = try await failure {
+                let name = try ObjectName.file(.keys, id)
+                let bytes = try await reading(name) {
+                    try await store.get(name, limitBytes: KeyFile.limitBytes)
+                }
+                guard try codec.id(of: bytes) == id else {
+                    throw RepositoryError.corrupt(name.text, "its SHA-256 is not its name")
+                }
+            }
+            if let altered { report.add(altered) }
+        }
     }
 
     /// Reads all files of a kind; those that are damaged go into the report.

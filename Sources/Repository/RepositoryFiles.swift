@@ -77,7 +77,9 @@ extension OpenRepository {
     /// The names of all files of a kind; files with other names are passed over, as by restic.
     public func ids(of kind: FileKind) async throws -> [BlobID] {
         try await storing("list \(kind.rawValue)/") {
-            try await store.list(try kind.prefix()).filter { $0.bytes > 0 }.compactMap(\.name.id)
+            // An empty lock is what a crashed writer left; an empty file of another kind is damage.
+            try await store.list(try kind.prefix())
+                .filter { $0.bytes > 0 || kind != .locks }.compactMap(\.name.id)
         }
     }
 
