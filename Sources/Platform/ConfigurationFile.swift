@@ -36,7 +36,9 @@ public struct ConfigurationFile: Sendable {
     ///
     /// - Throws: `ConfigurationError`, or `PlatformError` when it cannot be read.
     public static func load(path: String) throws -> ConfigurationFile {
-        guard unsafe access(path, F_OK) == 0 else { return try ConfigurationFile(text: "", name: path) }
+        guard unsafe access(path, F_OK) == 0 else {
+            return try ConfigurationFile(text: "", name: path)
+        }
         let bytes = try DurableFile.read(path, limitBytes: 1 << 20)
         return try ConfigurationFile(text: String(decoding: bytes, as: UTF8.self), name: path)
     }
@@ -89,7 +91,9 @@ public struct ConfigurationFile: Sendable {
     /// A list of strings, or nil where the key is absent.
     public mutating func strings(_ path: String...) throws -> [String]? {
         guard try entry(path, kind: "a", "a list of strings") != nil else { return nil }
-        let elements = entries.filter { $0.path.count == path.count + 1 && $0.path.starts(with: path) }
+        let elements = entries.filter {
+            $0.path.count == path.count + 1 && $0.path.starts(with: path)
+        }
         for element in elements {
             known.insert(element.path)
             if element.kind != "s" { throw complaint(element, "must be a string in quotes") }
