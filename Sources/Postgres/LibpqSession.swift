@@ -83,8 +83,18 @@ import Platform
     }
 
     private func refused(_ options: PostgresOptions) -> PostgresError {
-        PostgresError(
-            code: .connectionFailed, message: "cannot connect to \(options): \(libpqMessage)")
+        // libpq quotes the part of a malformed string that it stumbled over: maybe a password.
+        let reason =
+            LibpqSession.isWellFormed(options.conninfo)
+            ? libpqMessage : "its connection string is malformed"
+        return PostgresError(
+            code: .connectionFailed, message: "cannot connect to \(options): \(reason)")
+    }
+
+    private static func isWellFormed(_ conninfo: String) -> Bool {
+        guard let parsed = unsafe PQconninfoParse(conninfo, nil) else { return false }
+        unsafe PQconninfoFree(parsed)
+        return true
     }
 
     private var libpqMessage: String {

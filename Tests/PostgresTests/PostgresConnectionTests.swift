@@ -139,6 +139,18 @@ struct PostgresConnectionTests {
         #expect(!error.message.contains("hunter2"))
     }
 
+    @Test(
+        "a malformed connection string is not quoted, it may hold a password",
+        arguments: ["host=/tmp password='hunter2", "postgres://u:hunter2%zz@h/d", "hunter2"])
+    func malformed(conninfo: String) async throws {
+        let error = try await #require(throws: PostgresError.self) {
+            try await PostgresConnection.connect(PostgresOptions(conninfo: conninfo))
+        }
+        #expect(error.code == .connectionFailed)
+        #expect(error.description.contains("malformed"))
+        #expect(!error.description.contains("hunter2"))
+    }
+
     @Test("a server that accepts and never answers is given up in time")
     func silentServer() async throws {
         let silent = try SilentServer()

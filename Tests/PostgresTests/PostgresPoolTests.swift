@@ -87,6 +87,75 @@ struct PostgresPoolTests {
         await pool.close()
     }
 
+    @Test("a storm of cancellations stops nobody else's statements and leaks nothing")
+    func cancellationStorm() async throws {
+        let options = try await TestDatabases.shared.make()
+        let pool = PostgresPool(
+            options, limits: .init(connections: 4, acquireTimeout: .seconds(60)))
+        let cancelled = Locked(0)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for worker in 0..<6 {
+                group.addTask {
+                    for round in 0..<40 {
+                        await withTaskGroup(of: Void.self) { inner in
+                            inner.addTask {
+                                do {
+                                    try await pool.query("SELECT pg_sleep(0.002)")
+                                } catch is CancellationError {
+                                    cancelled.withLock { $0 += 1 }
+                                } catch {
+                                    Issue.record("cancelling must not end in \(error)")
+                                }
+                            }
+                            for _ in 0..<(worker * round) { await Task.yield() }
+                            inner.cancelAll()
+                        }
+                    }
+                }
+                group.addTask {
+                    for round in 0..<100 {
+                        let row = try await pool.query("SELECT \(round)").rows[0]
+                        #expect(try row[0].decode(Int.self) == round)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(cancelled.withLock { $0 } > 0)
+        #expect(pool.load.waiting == 0)
+        #expect(pool.load.connections <= 4)
+        await pool.close()
+        #expect(pool.load.connections == 0)
+    }
+
+    @Test("fails clearly while the server is down, and works again when it is back")
+    func serverRestart() async throws {
+        try await withOwnCluster { cluster in
+            let pool = PostgresPool(cluster.connectionOptions(database: "postgres"))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await pool.query("SELECT pg_sleep(60)") }
+                try await eventually {
+                    try await pool.query(
+                        """
+                        SELECT 1 FROM pg_stat_activity
+                        WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'
+                        """
+                    ).rows.count == 1
+                }
+                try await cluster.stopImmediately()
+                let error = await #expect(throws: PostgresError.self) { try await group.next() }
+                #expect(error?.code == .connectionLost)
+            }
+            let down = await #expect(throws: PostgresError.self) {
+                try await pool.query("SELECT 1")
+            }
+            #expect(down?.code == .connectionFailed)
+            try await cluster.start()
+            for _ in 0..<8 { try await pool.query("SELECT 1") }
+            await pool.close()
+        }
+    }
+
     @Test("does not keep a connection with an open transaction")
     func openTransaction() async throws {
         let pool = PostgresPool(
