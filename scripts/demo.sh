@@ -83,7 +83,7 @@ make_corpus() {
 
 create_project() {
     berth project create thesis --host host-1 --stop-grace 5s -- \
-        sh -c 'n=0; while :; do n=$((n+1)); echo "$n" >> diary; sleep 0.05; done'
+        sh -c 'touch diary; n=$(wc -l < diary); while :; do n=$((n+1)); echo "$n" >> diary; sleep 0.05; done'
     berth project import thesis "$FLEET/corpus" --to corpus --faithful
     list_tree "$(volume_of thesis host-1)/corpus" >"$FLEET/imported.list"
     sed 1d "$FLEET/corpus.list" >"$FLEET/corpus.inner"

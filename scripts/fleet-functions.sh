@@ -44,7 +44,7 @@ hub_init() {
     chmod 711 "$FLEET" "$FLEET/hub"
     local port
     port=$(free_port)
-    printf 'listen = "127.0.0.1:%s"\n\n[limits]\nlease = "%s"\n' "$port" "$1" >"$FLEET/hub/hub.toml"
+    printf 'listen = "127.0.0.1:%s"\nmigrations = "%s/Migrations"\n\n[limits]\nlease = "%s"\n' "$port" "$ROOT" "$1" >"$FLEET/hub/hub.toml"
     "$BIN/berth-hub" init --data "$FLEET/hub" >"$FLEET/hub-init.log" 2>&1 ||
         die "berth-hub init failed: $(tail -n 3 "$FLEET/hub-init.log")"
 }
@@ -129,6 +129,15 @@ fleet_remove() {
                 umount "$mount" || umount --lazy "$mount"
             done
             losetup -d "$loop" 2>/dev/null || true
+        done
+    done
+    # The control groups of its agents: only empty ones go.
+    for file in "$FLEET"/*/identity.json; do
+        [[ -e $file ]] || continue
+        name=$(jq -r .ledger "$file")
+        for mount in /sys/fs/cgroup /sys/fs/cgroup/*; do
+            [[ -d $mount/berth-$name ]] || continue
+            find "$mount/berth-$name" -depth -type d -exec rmdir {} + 2>/dev/null || true
         done
     done
     rm -rf "$FLEET"

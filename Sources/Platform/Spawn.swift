@@ -12,6 +12,7 @@ struct Spawn: Sendable {
     let directory: String?
     let user: UserIdentity?
     let diesWithParent: Bool
+    var controlGroup: ControlGroup?
 
     /// Starts the program.
     ///
@@ -43,6 +44,10 @@ struct Spawn: Sendable {
             unsafe what.user = user.userID
             unsafe what.group = user.groupID
         }
+        // Open to the end of this call, which is behind the child's exec.
+        let group = try controlGroup?.openProcesses()
+        defer { if let group { close(group) } }
+        if let group { unsafe what.group_processes = group }
         return try unsafe path.withCString { path in
             unsafe what.program = path
             guard let directory else { return try unsafe run(&what) }

@@ -39,15 +39,17 @@ public final class SpawnedProcess: Sendable {
     ///     may close it afterwards.
     ///   - diesWithParent: whether it is killed when this program ends, however it ends. It costs
     ///     a thread for as long as the process runs.
+    ///   - controlGroup: which group it and all its descendants are in, default this program's.
     /// - Throws: `PlatformError` `childProcess` with the error number of the step that failed.
     public static func start(
         _ program: String, _ arguments: [String], environment: [String: String]? = nil,
         directory: String? = nil, user: UserIdentity? = nil, log: borrowing Descriptor,
-        diesWithParent: Bool = false
+        diesWithParent: Bool = false, controlGroup: ControlGroup? = nil
     ) async throws -> SpawnedProcess {
         let spawn = Spawn(
             program: program, arguments: arguments, environment: environment,
-            directory: directory, user: user, diesWithParent: diesWithParent)
+            directory: directory, user: user, diesWithParent: diesWithParent,
+            controlGroup: controlGroup)
         let number = log.number
         let queue = DispatchQueue(label: "berth.process \(program)")
         return try await withCheckedThrowingContinuation { continuation in

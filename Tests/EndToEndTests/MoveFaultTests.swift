@@ -16,7 +16,7 @@ struct MoveFaultTests {
             let corpus = try await fleet.makeCorpus(bigMebibytes: 24)
             try await fleet.done(
                 "project", "create", "thesis", "--host", "host-1", "--stop-grace", "2s", "--",
-                "sh", "-c", "n=0; while :; do n=$((n+1)); echo $n >> diary; sleep 0.02; done")
+                "sh", "-c", "touch diary; n=$(wc -l < diary); while :; do n=$((n+1)); echo $n >> diary; sleep 0.02; done")
             try await fleet.done(
                 "project", "import", "thesis", corpus, "--to", "corpus", "--faithful")
             try await fleet.done("project", "start", "thesis")

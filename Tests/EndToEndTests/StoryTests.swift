@@ -11,7 +11,7 @@ struct StoryTests {
             let original = try await fleet.listing(corpus)
             try await fleet.done(
                 "project", "create", "thesis", "--host", "host-1", "--stop-grace", "3s", "--",
-                "sh", "-c", "n=0; while :; do n=$((n+1)); echo $n >> diary; sleep 0.05; done")
+                "sh", "-c", "touch diary; n=$(wc -l < diary); while :; do n=$((n+1)); echo $n >> diary; sleep 0.05; done")
             try await fleet.done("project", "import", "thesis", corpus, "--to", "corpus", "--faithful")
             let first = try await fleet.volume("thesis", on: "host-1")
             #expect(try await fleet.listing(first + "/corpus").inner == original.inner)

@@ -184,6 +184,8 @@ static void become(const struct berth_spawn *what, int report, pid_t parent) {
     if (error >= 0 && error < 3) error = fcntl(error, F_DUPFD_CLOEXEC, 3);
     if (place(input, 0) || place(output, 1) || place(error, 2)) goto failed;
     if (what->new_session && setsid() < 0) goto failed;
+    /* Before the identity changes: only root moves processes between groups. */
+    if (what->group_processes > 0 && write(what->group_processes, "0", 1) != 1) goto failed;
     if (what->change_identity) {
         if (setgroups(0, NULL) || setgid(what->group) || setuid(what->user)) goto failed;
     }

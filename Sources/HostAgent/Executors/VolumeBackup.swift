@@ -36,9 +36,9 @@ struct VolumeBackup: Sendable {
 
     /// Makes the volume read-only, once nothing of the project runs any more.
     private func freeze() async throws {
-        let left = try await ProcessStop(
-            uid: input.volume.uid, leader: nil, grace: .zero, pool: work.host.pool
-        ).processes()
+        let processes = ProjectProcesses(
+            project, uid: input.volume.uid, ledger: work.ledger.id)
+        let left = try await work.host.pool.run { try processes.all() }
         guard left.isEmpty else {
             throw Failure(
                 code: "processes-left",

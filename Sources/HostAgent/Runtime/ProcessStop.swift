@@ -2,9 +2,9 @@ import Glibc
 import Platform
 import Shared
 
-/// Ends all processes of a project: the group politely, then everything that runs as its user.
+/// Ends all processes of a project: its session politely, then everything that is left.
 struct ProcessStop: Sendable {
-    let uid: UInt32
+    let project: ProjectProcesses
     /// The leader of the project's session and group; nil when none is known.
     let leader: SpawnedProcess?
     /// How long the group may take after SIGTERM.
@@ -12,7 +12,7 @@ struct ProcessStop: Sendable {
     let pool: BlockingPool
     let clock = ContinuousClock()
 
-    /// Works until no process of the user is left.
+    /// Works until no process of the project is left.
     ///
     /// - Throws: `Failure` with code `processes-left` when some survive SIGKILL for 10 seconds.
     func run() async throws {
@@ -28,7 +28,7 @@ struct ProcessStop: Sendable {
                 let pids = left.prefix(10).map(String.init).joined(separator: ", ")
                 throw Failure(
                     code: "processes-left",
-                    message: "processes of user \(uid) do not end, even by SIGKILL: \(pids)",
+                    message: "processes of user \(project.uid) do not end, even by SIGKILL: \(pids)",
                     hint: "they probably wait for a device; look at them on the host",
                     class: .retryable)
             }
@@ -37,12 +37,10 @@ struct ProcessStop: Sendable {
         }
     }
 
-    /// All processes of the project's user.
+    /// All processes of the project.
     func processes() async throws -> [Int32] {
-        let uid = uid
-        // Root's processes are never a project's.
-        guard uid != 0 else { return [] }
-        return try await pool.run { try ProcessTable.processes(ofUser: uid) }
+        let project = project
+        return try await pool.run { try project.all() }
     }
 
     private func waitUntilNone(for limit: Duration) async throws {

@@ -69,12 +69,16 @@ actor Runtimes {
         let log = try Descriptor(
             opening: "\(directory.logs)/\(volume.project).log",
             flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+        let group = ProjectProcesses(
+            volume.project, uid: volume.uid, ledger: ledger.id
+        ).group
         let process: SpawnedProcess
         do {
+            try group?.create()
             process = try await SpawnedProcess.start(
                 program, Array(runtime.command.dropFirst()), environment: environment,
                 directory: home, user: UserIdentity(userID: volume.uid, groupID: volume.gid),
-                log: log)
+                log: log, controlGroup: group)
         } catch let error as PlatformError {
             throw Failure(
                 code: "runtime-failed", message: "\(error)",
@@ -86,13 +90,15 @@ actor Runtimes {
             RuntimeProcess(pid: process.pid, startTime: process.startTime, boot: boot))
     }
 
-    /// Ends all processes of a project's user.
+    /// Ends all processes of a project.
     ///
     /// - Throws: `Failure` with code `processes-left`.
     func stop(_ project: ProjectID, uid: UInt32, grace: Duration) async throws {
+        let processes = ProjectProcesses(project, uid: uid, ledger: ledger.id)
         try await ProcessStop(
-            uid: uid, leader: known[project]?.process, grace: grace, pool: pool
+            project: processes, leader: known[project]?.process, grace: grace, pool: pool
         ).run()
+        processes.group?.remove()
         known[project] = nil
         try await ledger.runtimeStopped(project)
     }

@@ -93,6 +93,7 @@ struct berth_spawn {
     int change_identity;       /* 1: setgroups({}), setgid(group), setuid(user) */
     uint32_t user;
     uint32_t group;
+    int group_processes;       /* descriptor of a control group's cgroup.procs; 0 or less: none */
     int die_with_parent;       /* 1: SIGKILL when the spawning thread ends (PR_SET_PDEATHSIG) */
 };
 
