@@ -125,25 +125,29 @@ final class FileSystemDirectory: Sendable {
     func attributes(of name: [UInt8]) throws -> [Node.ExtendedAttribute] {
         // There is no llistxattr at a directory below Linux 6.13; the way through /proc resolves
         // the descriptor and then the single name, which is not followed.
-        let path = Array("/proc/self/fd/\(descriptor.number)/".utf8) + name
-        return try unsafe FileSystemAttributes.read(
-            list: { buffer, size in
-                unsafe CName.with(path) { unsafe berth_llistxattr($0, buffer, UInt(size)) }
-            },
-            get: { attribute, buffer, size in
-                unsafe CName.with(path) {
-                    unsafe berth_lgetxattr($0, attribute, buffer, UInt(size))
-                }
-            })
+        try withExtendedLifetime(self) {
+            let path = Array("/proc/self/fd/\(descriptor.number)/".utf8) + name
+            return try unsafe FileSystemAttributes.read(
+                list: { buffer, size in
+                    unsafe CName.with(path) { unsafe berth_llistxattr($0, buffer, UInt(size)) }
+                },
+                get: { attribute, buffer, size in
+                    unsafe CName.with(path) {
+                        unsafe berth_lgetxattr($0, attribute, buffer, UInt(size))
+                    }
+                })
+        }
     }
 
     /// The extended attributes of the directory itself.
     func attributes() throws -> [Node.ExtendedAttribute] {
-        let number = descriptor.number
-        return try unsafe FileSystemAttributes.read(
-            list: { buffer, size in unsafe berth_flistxattr(number, buffer, UInt(size)) },
-            get: { attribute, buffer, size in
-                unsafe berth_fgetxattr(number, attribute, buffer, UInt(size))
-            })
+        try withExtendedLifetime(self) {
+            let number = descriptor.number
+            return try unsafe FileSystemAttributes.read(
+                list: { buffer, size in unsafe berth_flistxattr(number, buffer, UInt(size)) },
+                get: { attribute, buffer, size in
+                    unsafe berth_fgetxattr(number, attribute, buffer, UInt(size))
+                })
+        }
     }
 }

@@ -6,8 +6,8 @@ public import Platform
 /// mode 0700): the caller publishes it when everything succeeded, and discards it otherwise. Nothing
 /// is ever written outside of it, whatever the trees say.
 public struct Restore: Sendable {
-    /// So many threads write, and so many directories and files are in work, unless told otherwise.
-    public static let defaultWorkers = 4
+    /// So many threads write unless told otherwise: more of them get into each other's way.
+    public static let defaultWorkers = 2
     private static let largeFilesAtOnce = 2
 
     private let source: any BlobSource
@@ -22,7 +22,7 @@ public struct Restore: Sendable {
     ///   - source: where the blobs come from.
     ///   - target: for `RestoreSelection.volume` and `.tree` an empty directory.
     ///   - policy: what of the nodes' power is given back.
-    ///   - workers: how many threads write, 1 to 64, default 4; twice as many pieces of work fetch
+    ///   - workers: how many threads write, 1 to 64, default 2; four times as many pieces of work fetch
     ///     blobs.
     ///   - progress: told after each piece of work, from any thread; it must not block. The totals
     ///     grow while directories are being entered.
@@ -64,7 +64,7 @@ public struct Restore: Sendable {
         }
         let worker = RestoreWorker(
             source: source, policy: policy, pool: pool,
-            meter: TransferMeter(observe: progress), chunksAtOnce: workers, isolates: isolates)
+            meter: TransferMeter(observe: progress), chunksAtOnce: workers * 2, isolates: isolates)
         var plan = RestorePlan(target: target, node: own, policy: policy)
         try await work(on: nodes, plan: &plan, worker: worker)
         let links = plan.links
@@ -110,10 +110,10 @@ public struct Restore: Sendable {
             var (running, runningLarge) = (0, 0)
             while !plan.isFinished {
                 try Task.checkCancellation()
-                while running < workers * 2,
+                while running < workers * 4,
                     let work = plan.nextWork(
                         allowsLargeFile: runningLarge < Restore.largeFilesAtOnce,
-                        allowsEntering: plan.backlog < workers * 2)
+                        allowsEntering: plan.backlog < workers * 4)
                 {
                     var isLarge = false
                     if case .largeFile = work { isLarge = true }

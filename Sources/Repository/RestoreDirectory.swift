@@ -16,9 +16,6 @@ final class RestoreDirectory: Sendable {
         self.directory = directory
     }
 
-    /// The descriptor's number; it must not outlive the directory.
-    var number: Int32 { directory.number }
-
     /// Whether what is created in it gets attributes from it: an ACL or a compression property.
     func passesAttributesOn() throws -> Bool {
         try !directory.attributes().isEmpty
@@ -45,7 +42,7 @@ final class RestoreDirectory: Sendable {
         }
     }
 
-    func makeSymlink(_ name: [UInt8], to target: [UInt8]) throws {
+    private func makeSymlink(_ name: [UInt8], to target: [UInt8]) throws {
         try systemCall("symlinkat") {
             unsafe CName.with(name) { place in
                 unsafe CName.with(target) { unsafe symlinkat($0, directory.number, place) }
@@ -54,7 +51,7 @@ final class RestoreDirectory: Sendable {
     }
 
     /// Makes a FIFO or a device node.
-    func makeSpecial(_ node: Node) throws {
+    private func makeSpecial(_ node: Node) throws {
         let kind: UInt32
         switch node.kind {
         case .fifo: kind = S_IFIFO
@@ -70,12 +67,32 @@ final class RestoreDirectory: Sendable {
         }
     }
 
+    /// Gives the directory itself a node's metadata.
+    func apply(_ node: Node, isolates: Bool) throws {
+        try withExtendedLifetime(directory) {
+            try RestoreMetadata.apply(node, to: directory.number, isolates: isolates)
+        }
+    }
+
+    /// Makes a symlink, FIFO or device node with its metadata.
+    func make(_ node: Node, isolates: Bool) throws {
+        if node.kind == .symlink {
+            try makeSymlink(node.name, to: node.linkTarget)
+        } else {
+            try makeSpecial(node)
+        }
+        try withExtendedLifetime(directory) {
+            try RestoreMetadata.apply(
+                node, named: node.name, in: directory.number, isolates: isolates)
+        }
+    }
+
     /// Gives a file inside one more name, in `other`.
     func makeLink(from name: [UInt8], to newName: [UInt8], in other: RestoreDirectory) throws {
         try systemCall("linkat") {
             unsafe CName.with(name) { old in
                 unsafe CName.with(newName) {
-                    unsafe linkat(directory.number, old, other.number, $0, 0)
+                    unsafe linkat(directory.number, old, other.directory.number, $0, 0)
                 }
             }
         }

@@ -167,7 +167,7 @@ struct RestorePlan {
 
     /// The node as the policy wants it, or nil where it is left out.
     private mutating func kept(_ node: Node) -> Node? {
-        guard node.kind != .socket, let kept = policy.apply(to: node) else {
+        guard let kept = policy.apply(to: node) else {
             summary.leftOut += 1
             return nil
         }

@@ -10,6 +10,8 @@ public enum RestorePolicy: Sendable, Hashable {
 
     /// The node as it is to be written, or nil where it is left out.
     func apply(to node: Node) -> Node? {
+        // A socket is nothing without the process that listens.
+        guard node.kind != .socket else { return nil }
         guard case .foreign(let uid, let gid) = self else { return node }
         switch node.kind {
         case .blockDevice, .characterDevice: return nil

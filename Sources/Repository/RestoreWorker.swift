@@ -34,8 +34,7 @@ struct RestoreWorker: Sendable {
         case .finish(let place, let node):
             return try await named(place, node) {
                 try await pool.run { [isolates] in
-                    try RestoreMetadata.apply(
-                        node, to: place.open().number, isolates: isolates)
+                    try place.open().apply(node, isolates: isolates)
                     return .finished(number: place.number)
                 }
             }
@@ -52,7 +51,7 @@ struct RestoreWorker: Sendable {
                     if kept.kind == .directory {
                         try directory.makeDirectory(kept.name)
                     } else if kept.kind != .file, kept.links <= 1 {
-                        try RestoreWorker.make(kept, in: directory, isolates: isolates)
+                        try directory.make(kept, isolates: isolates)
                     }
                 } catch {
                     throw RestoreWorker.failure(place.display(kept.name), error)
@@ -60,18 +59,6 @@ struct RestoreWorker: Sendable {
             }
             return .entered(number: place.number, directory, nodes)
         }
-    }
-
-    private static func make(
-        _ node: Node, in directory: RestoreDirectory, isolates: Bool
-    ) throws {
-        switch node.kind {
-        case .symlink: try directory.makeSymlink(node.name, to: node.linkTarget)
-        case .fifo, .blockDevice, .characterDevice: try directory.makeSpecial(node)
-        case .file, .directory, .socket: return
-        }
-        try RestoreMetadata.apply(
-            node, named: node.name, in: directory.number, isolates: isolates)
     }
 
     // MARK: Files
@@ -101,7 +88,7 @@ struct RestoreWorker: Sendable {
             for (node, chunks) in zip(nodes, contents) {
                 do {
                     guard node.kind == .file else {
-                        try RestoreWorker.make(node, in: directory, isolates: isolates)
+                        try directory.make(node, isolates: isolates)
                         continue
                     }
                     let file = try RestoreFile(node, in: directory)

@@ -118,6 +118,22 @@ struct HostileTreeTests {
         try await expectRefused(blobs.store(Self.tree(node)), blobs)
     }
 
+    @Test("Sockets are left out, whatever their number of links")
+    func sockets() async throws {
+        let blobs = MemoryBlobs()
+        let socket = Self.file("s").replacing("file", with: "socket")
+            .replacing("[]", with: "null")
+        let linked = socket.replacing("\"s\"", with: "\"t\"")
+            .replacing("\"links\":1", with: "\"links\":2,\"inode\":7")
+        let root = blobs.store(Self.tree(socket, linked))
+        let place = try TemporaryDirectory()
+        let target = try Descriptor(opening: place.path, flags: O_RDONLY | O_DIRECTORY)
+        let summary = try await Restore(source: blobs, target: target, policy: .faithful)
+            .run(.tree, of: root)
+        #expect(summary.leftOut == 2)
+        #expect(try FileSystemDirectory(path: place.path).names() == [])
+    }
+
     private func expectRefused(_ root: BlobID, _ blobs: MemoryBlobs) async throws {
         let place = try TemporaryDirectory()
         for name in ["target", "outside"] { try makeDirectory(place.path + "/" + name) }
