@@ -189,8 +189,14 @@ judge_with_restic() {
     snapshot=$(berth backup list thesis -o json | jq -r --arg id "$FIRST" '.items[] | select(.id == $id) | .snapshot')
     restic --no-cache -r "$repository" --password-file "$FLEET/restic-password" \
         restore --no-lock "$snapshot" --target "$FLEET/restic-restore" >/dev/null
-    list_tree "$FLEET/restic-restore/project/corpus" | sed 1d >"$FLEET/restic.list"
-    same_trees "the corpus and what stock restic restores" "$FLEET/corpus.inner" "$FLEET/restic.list"
+    # restic before 0.16 knows no link targets that are not UTF-8: it replaces their bytes. The
+    # backup holds them (linktarget_raw), as the restore above has shown.
+    local strange
+    strange=$(printf awkward/strange-target | xxd -p -c 256)
+    list_tree "$FLEET/restic-restore/project/corpus" | sed 1d | grep -v "^$strange " >"$FLEET/restic.list"
+    grep -v "^$strange " "$FLEET/corpus.inner" >"$FLEET/corpus.restic"
+    same_trees "the corpus and what stock restic restores" "$FLEET/corpus.restic" "$FLEET/restic.list"
+    rm -rf "$FLEET/restic-restore"
 }
 
 kill_hub_in_move() {
