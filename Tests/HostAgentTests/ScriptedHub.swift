@@ -31,7 +31,8 @@ final class ScriptedHub: Sendable {
         var backups: [BackupID: BackupReference] = [:]
         var puts: [String: Int] = [:]
         var commits = 0
-        var sessions = 0
+        /// The newest; what an earlier one still asks for is not answered with work.
+        var session: SessionID?
         var repositories: [ProjectID: OpenRepository] = [:]
         /// How many answers to reports are lost on the way.
         var lostReportAnswers = 0
@@ -111,7 +112,7 @@ final class ScriptedHub: Sendable {
 
     /// Waits for an operation's outcome.
     func outcome(of operation: OperationID) async throws -> OperationOutcome {
-        try await wait("outcome of \(operation)") { $0.outcomes[operation] }
+        try await wait("outcome of \(operation)", upTo: .seconds(40)) { $0.outcomes[operation] }
     }
 
     /// Runs an operation to its end.

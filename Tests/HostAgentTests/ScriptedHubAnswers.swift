@@ -10,7 +10,7 @@ import Shared
 extension ScriptedHub {
     func openSession(_ request: OpenSessionRequest) -> OpenSessionAnswer {
         state.withLock { state -> OpenSessionAnswer in
-            state.sessions += 1
+            state.session = request.session
             for held in state.held.values where held.session != request.session {
                 state.queue.append(held.operation)
             }
@@ -26,6 +26,7 @@ extension ScriptedHub {
         while true {
             let answer = state.withLock { state -> LeaseAnswer? in
                 if let known = state.leases[request.request] { return known }
+                guard state.session == request.session else { return LeaseAnswer(operations: []) }
                 guard !state.queue.isEmpty || ContinuousClock.now >= end else { return nil }
                 var given: [LeasedOperation] = []
                 while given.count < request.capacity, !state.queue.isEmpty {
