@@ -21,7 +21,8 @@ struct AgentLeases: Sendable {
 
     /// Opens a session: ends the host's earlier ones, whose operations are claimable at once.
     func open(_ request: OpenSessionRequest, host: HostID) async throws -> OpenSessionAnswer {
-        let opened = try await changes.run { change -> (OpenSessionAnswer, [OperationRescueStore.Stale]) in
+        let opened = try await changes.run {
+            change -> (OpenSessionAnswer, [OperationRescueStore.Stale]) in
             let transaction = change.transaction
             let inbox = InboxStore(transaction)
             let ledger = try await inbox.accept(request.ledger, of: host)

@@ -3,6 +3,27 @@ import Shared
 
 /// Ends a copy and lets go of its backup, once: a second finisher finds nothing to do.
 enum CopyEnding {
+    /// Says of a copy what became of the operation that applied it, in the transaction of its end:
+    /// nobody finds the copy open that is done. One that was stopped, or came to an outdated
+    /// volume, is pending again; its workflow decides.
+    static func applied(
+        _ copy: CopyID, _ destination: ProjectID, _ ending: OperationEnding,
+        in change: inout Change
+    ) async throws {
+        switch ending {
+        case .succeeded:
+            try await end(copy, destination, .done, failure: nil, in: &change)
+        case .failed(let failure) where failure.code != "stale-generation":
+            try await end(copy, destination, .failed, failure: failure, in: &change)
+        case .failed, .canceled, .expired:
+            guard try await CopyStore(change.transaction).isOpen(copy) else { return }
+            try await change.record(
+                .copyChanged(
+                    CopyChanged(
+                        copy: copy, destination: destination, state: .pending, failure: nil)))
+        }
+    }
+
     /// - Parameter state: how it ends; nil only lets go of the backup.
     static func end(
         _ copy: CopyID, _ destination: ProjectID, _ state: CopyState?, failure: Failure?,

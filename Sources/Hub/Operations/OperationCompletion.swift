@@ -25,6 +25,9 @@ struct OperationCompletion: Sendable {
                 try await change.record(.pinReleased(pin))
             }
         }
+        if let copy = body.copy, let destination = body.project {
+            try await CopyEnding.applied(copy, destination, ending, in: &change)
+        }
         try await transitions.end(body.id, epoch: epoch, ending)
         change.lanes.insert(OperationBell.ended)
         if let parent = body.parent {
@@ -80,18 +83,7 @@ struct OperationCompletion: Sendable {
             body.id, milliseconds: pause.milliseconds, reason: .backoff,
             sentence: "attempt \(attempt) of \(body.maxAttempts) failed: \(failure.message)")
         if !body.kind.isWorkflow { try await transitions.releaseSlots(of: body.id) }
-        try await letCopyWait(body, in: &change)
         change.lanes.insert(body.lane)
-    }
-
-    /// A copy whose application nobody works on any more is pending again.
-    private static func letCopyWait(_ body: OperationBody, in change: inout Change) async throws {
-        guard let copy = body.copy,
-            let destination = try await CopyStore(change.transaction).applyingDestination(copy)
-        else { return }
-        try await change.record(
-            .copyChanged(
-                CopyChanged(copy: copy, destination: destination, state: .pending, failure: nil)))
     }
 
     /// Lets a workflow be tried again whose step failed; a cancel does not end it, because it has
@@ -128,13 +120,13 @@ struct OperationCompletion: Sendable {
         }
         if attempt >= body.maxAttempts {
             let failure = Failure(
-                code: reason, message: "\(body.kind.rawValue) was given up after \(attempt) "
+                code: reason,
+                message: "\(body.kind.rawValue) was given up after \(attempt) "
                     + "attempt\(attempt == 1 ? "" : "s"): its worker did not keep the lease",
                 hint: "see the host's agent log")
             try await end(body, epoch: epoch, .failed(failure), in: &change)
             return .ended(.failed)
         }
-        try await letCopyWait(body, in: &change)
         change.lanes.insert(try await transitions.makeReady(body.id))
         return .delayed
     }

@@ -38,7 +38,8 @@ enum OperationProblem {
     }
 
     static func sourceOffline(_ project: ProjectDescription) -> Problem {
-        let covered = project.lastBackup.map { "what changed since \($0) would be lost" }
+        let covered =
+            project.lastBackup.map { "what changed since \($0) would be lost" }
             ?? "it has no backup"
         return Problem(
             status: 409, code: "source-offline", title: "The project's host cannot be reached",

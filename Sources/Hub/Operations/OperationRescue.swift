@@ -25,7 +25,8 @@ struct OperationRescue: Service {
             } catch is CancellationError {
                 return
             } catch {
-                log.warning("the sweep of operations failed", ["error": LogValue(describing: error)])
+                log.warning(
+                    "the sweep of operations failed", ["error": LogValue(describing: error)])
             }
             round += 1
             try await Task.sleep(for: settings.sweep)

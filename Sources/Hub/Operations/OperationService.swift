@@ -198,7 +198,8 @@ struct OperationService: Sendable {
 
     /// The kept progress messages of an operation and its children behind `sequence`, oldest
     /// first.
-    func progress(of operation: OperationID, after sequence: Int64) async throws -> [ProgressEntry] {
+    func progress(of operation: OperationID, after sequence: Int64) async throws -> [ProgressEntry]
+    {
         try await pool.withTransaction { transaction in
             try await ProgressStore(transaction).entries(of: operation, after: sequence)
         }

@@ -66,7 +66,8 @@ struct WorkflowFactsReader: Sendable {
             runtimeState: runtimeState.flatMap { RuntimeState(rawValue: $0) },
             guardian: try row.decode("guardian"),
             blockers: try await blockers(of: id, for: root, target: target),
-            pendingCopies: try await copies("c.destination = \(id) AND c.state IN ('pending', 'applying')"))
+            pendingCopies: try await copies(
+                "c.destination = \(id) AND c.state IN ('pending', 'applying')"))
     }
 
     /// A host with whether its agent is there.

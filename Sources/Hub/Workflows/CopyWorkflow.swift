@@ -198,6 +198,7 @@ struct CopyWorkflow: WorkflowSteps {
             if child?.isStale == true, !isCanceling { return [] }
             state = .canceled
         case .failed(let failure):
+            // The destination was placed anew meanwhile: the copy follows it.
             if failure.code == "stale-generation", (tries[copy] ?? 0) < 100 { return [] }
             return [
                 .endCopy(copy, destination: facts.destination, .failed, failure)

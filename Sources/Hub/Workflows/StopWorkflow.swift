@@ -20,7 +20,9 @@ struct StopWorkflow: SequentialSteps {
                     .projectWanted(
                         ProjectWanted(project: facts.project.id, isWantedRunning: false))))
         }
-        guard facts.project.isProvisioned != false else { return actions + [.succeed(.object([:]))] }
+        guard facts.project.isProvisioned != false else {
+            return actions + [.succeed(.object([:]))]
+        }
         return actions
             + run(
                 "stop", on: facts.project.host.id, facts,

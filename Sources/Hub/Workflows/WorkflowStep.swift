@@ -60,8 +60,10 @@ struct WorkflowStep: Sendable {
                     return true
                 }
                 if case .wait = action { wait = action }
-                try await WorkflowPerformer(body: body, children: children, identifiers: identifiers)
-                    .perform(action, in: &change)
+                try await WorkflowPerformer(
+                    body: body, children: children, identifiers: identifiers
+                )
+                .perform(action, in: &change)
             }
             isAwake = if case .woken = event { !actions.isEmpty && wait == nil } else { true }
         }

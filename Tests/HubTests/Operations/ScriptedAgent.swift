@@ -1,0 +1,153 @@
+import Platform
+import Postgres
+import Shared
+import Testing
+
+@testable import Hub
+
+/// Speaks the agents' protocol with the engine and answers work as a host would: backups are
+/// recorded, restores give receipts. What fails is scripted.
+actor ScriptedAgent {
+    typealias Script = @Sendable (LeasedOperation, Int) -> Failure?
+
+    let engine: Engine
+    let host: HostID
+    let name: String
+    private(set) var session: SessionID
+    private let ledger: LedgerID
+    private var sequence: Int64 = 0
+    private var counts: [OperationKind: Int] = [:]
+    private let script: Script
+    /// What was worked on, in order.
+    private(set) var done: [String] = []
+
+    init(
+        _ engine: Engine, _ host: HostID, _ name: String = "host",
+        fails script: @escaping Script = { _, _ in nil }
+    ) async throws {
+        self.engine = engine
+        self.host = host
+        self.name = name
+        self.script = script
+        session = engine.identifiers.make(SessionIdentity.self)
+        ledger = try await engine.pool.query("SELECT ledger FROM hosts WHERE id = \(host)").one()
+            .decode("ledger")
+    }
+
+    /// Opens a new session.
+    func open() async throws {
+        session = engine.identifiers.make(SessionIdentity.self)
+        let answer = try await engine.service.openSession(
+            OpenSessionRequest(
+                session: session, ledger: ledger, agentVersion: "1", timeline: nil), host: host)
+        sequence = max(sequence, answer.appliedReport)
+    }
+
+    func lease(
+        _ capacity: Int = 10, wait: Int64 = 0, request: RequestID? = nil
+    ) async throws -> [LeasedOperation] {
+        try await engine.service.lease(
+            LeaseRequest(
+                session: session,
+                request: request ?? engine.identifiers.make(RequestIdentity.self),
+                capacity: capacity, waitMilliseconds: wait), host: host
+        ).operations
+    }
+
+    @discardableResult
+    func heartbeat(
+        _ held: [LeasedOperation], progress: Progress? = nil
+    ) async throws -> HeartbeatAnswer {
+        try await engine.service.heartbeat(
+            HeartbeatRequest(
+                session: session,
+                held: held.map {
+                    HeldLease(operation: $0.id, epoch: $0.epoch, progress: progress)
+                },
+                status: HostStatus(
+                    agentVersion: "1", filesystem: nil, freeBytes: 1, totalBytes: 2,
+                    outboxPending: 0, trouble: nil)), host: host)
+    }
+
+    @discardableResult
+    func report(_ contents: ReportContent...) async throws -> Int64 {
+        let time = Timestamp(milliseconds: UTCTime.now().millisecondsSinceEpoch)
+        let reports = contents.enumerated().map { index, content in
+            Report(sequence: sequence + Int64(index) + 1, time: time, content: content)
+        }
+        sequence += Int64(contents.count)
+        return try await engine.service.applyReports(
+            ReportsRequest(session: session, ledger: ledger, reports: reports), host: host
+        ).applied
+    }
+
+    /// Sends reports with sequences of the caller's choice.
+    func send(_ reports: [Report], ledger other: LedgerID? = nil) async throws -> Int64 {
+        try await engine.service.applyReports(
+            ReportsRequest(session: session, ledger: other ?? ledger, reports: reports),
+            host: host
+        ).applied
+    }
+
+    func finish(
+        _ operation: LeasedOperation, _ state: OperationState = .succeeded,
+        result: JSONValue? = nil, failure: Failure? = nil
+    ) async throws {
+        try await report(
+            .operationFinished(
+                OperationOutcome(
+                    operation: operation.id, epoch: operation.epoch, state: state,
+                    result: result, failure: failure)))
+    }
+
+    /// Takes work and answers it until cancelled.
+    func work() async throws {
+        try await open()
+        try await heartbeat([])
+        while true {
+            do {
+                for operation in try await lease(4, wait: 500) { try await answer(operation) }
+            } catch let problem as Problem where problem.code == "session-ended" {
+                try await open()
+                try await heartbeat([])
+            } catch is CancellationError {
+                return
+            }
+        }
+    }
+
+    /// Does one piece of work.
+    func answer(_ operation: LeasedOperation) async throws {
+        let count = (counts[operation.kind] ?? 0) + 1
+        counts[operation.kind] = count
+        done.append("\(name) \(operation.kind.rawValue)")
+        if let failure = script(operation, count) {
+            try await finish(operation, .failed, failure: failure)
+            return
+        }
+        try await finish(operation, result: try await result(of: operation))
+    }
+
+    private func result(of operation: LeasedOperation) async throws -> JSONValue {
+        switch operation.kind {
+        case .volumeBackup:
+            let input = try JSON.decode(VolumeBackupInput.self, from: operation.input)
+            let backup = try await engine.backup(
+                of: input.volume.project, id: input.backup, operation: operation.id)
+            return try JSON.value(
+                VolumeBackupResult(
+                    backup: backup, files: 1, bytes: 1, addedBytes: 1, storedBytes: 1,
+                    omissions: [], isCurrent: true))
+        case .volumeRestore:
+            let input = try JSON.decode(VolumeRestoreInput.self, from: operation.input)
+            return try JSON.value(
+                RestoreReceipt(
+                    backup: input.backup.id, host: host, generation: input.volume.generation,
+                    rootTree: input.backup.rootTree, files: 1, bytes: 1))
+        case .volumeExecute:
+            return try JSON.value(
+                VolumeExecuteResult(exitCode: 0, output: "ok", isTruncated: false))
+        default: return .object([:])
+        }
+    }
+}
