@@ -2,6 +2,9 @@ import ObjectStore
 
 // What the hub checks before it commits what a host has uploaded (D13, D2).
 extension OpenRepository {
+    /// The longest pack that is read whole: twice the longest blob, and far above restic's 128 MiB.
+    private static var packLimitBytes: Int { 2 * PackHeader.blobLimitBytes }
+
     /// Reads back the headers of packs and compares: every pack is there, as long as said, and holds
     /// just what is said.
     ///
@@ -78,7 +81,7 @@ extension OpenRepository {
     @concurrent public func verifyPack(_ pack: BlobID, expected: [PackedBlob]? = nil) async throws {
         let name = try ObjectName.pack(pack)
         let bytes = try await reading(name) {
-            try await store.get(name, limitBytes: Int(UInt32.max))
+            try await store.get(name, limitBytes: Self.packLimitBytes)
         }
         let found = try codec.id(of: bytes)
         guard found == pack else {

@@ -44,6 +44,12 @@ struct RepositoryFixture {
 
     /// Writes a tiny backup by hand: two files, one of which zstd cannot shrink.
     func writeBackup() async throws -> (packs: [PackDescription], snapshot: BlobID) {
+        try await Self.writeBackup(to: repository)
+    }
+
+    static func writeBackup(
+        to repository: OpenRepository
+    ) async throws -> (packs: [PackDescription], snapshot: BlobID) {
         let writer = PackWriter(store: repository.store, codec: repository.codec)
         let noise = try writer.prepare(randomBytes(700_000), kind: .data)
         let text = try writer.prepare(
