@@ -46,6 +46,9 @@ volume_of() { # PROJECT HOST
     printf '%s/projects/%s' "$(mount_of "$2")" "$id"
 }
 
+# A name as the lister writes it.
+hex() { printf %s "$1" | od -An -v -tx1 | tr -d ' \n'; }
+
 list_tree() { python3 "$ROOT/scripts/list-tree.py" "$@"; }
 
 same_trees() { # WHAT FILE FILE
@@ -168,8 +171,8 @@ restore_file() {
     berth project exec thesis --root -- rm corpus/awkward/acl
     [[ ! -e $volume/corpus/awkward/acl ]] || die "the file is still there"
     berth backup restore thesis --backup "$FIRST" --path corpus/awkward/acl
-    list_tree "$volume/corpus/awkward" | grep "^$(printf acl | xxd -p) " >"$FLEET/acl.after"
-    list_tree "$FLEET/corpus/awkward" | grep "^$(printf acl | xxd -p) " >"$FLEET/acl.before"
+    list_tree "$volume/corpus/awkward" | grep "^$(hex acl) " >"$FLEET/acl.after"
+    list_tree "$FLEET/corpus/awkward" | grep "^$(hex acl) " >"$FLEET/acl.before"
     same_trees "the deleted file and the restored one" "$FLEET/acl.before" "$FLEET/acl.after"
 }
 
@@ -192,7 +195,7 @@ judge_with_restic() {
     # restic before 0.16 knows no link targets that are not UTF-8: it replaces their bytes. The
     # backup holds them (linktarget_raw), as the restore above has shown.
     local strange
-    strange=$(printf awkward/strange-target | xxd -p -c 256)
+    strange=$(hex awkward/strange-target)
     list_tree "$FLEET/restic-restore/project/corpus" | sed 1d | grep -v "^$strange " >"$FLEET/restic.list"
     grep -v "^$strange " "$FLEET/corpus.inner" >"$FLEET/corpus.restic"
     same_trees "the corpus and what stock restic restores" "$FLEET/corpus.restic" "$FLEET/restic.list"

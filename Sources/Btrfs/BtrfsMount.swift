@@ -1,3 +1,4 @@
+import CPlatform
 import CBtrfs
 import Glibc
 import Platform

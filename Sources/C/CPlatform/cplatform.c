@@ -13,12 +13,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -52,6 +55,18 @@ int berth_fcntl_set_descriptor_flags(int descriptor, int flags) {
 }
 
 int berth_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 3); }
+
+int berth_btrfs_is(int descriptor) {
+    struct statfs status;
+    if (fstatfs(descriptor, &status)) return -1;
+    return status.f_type == BTRFS_SUPER_MAGIC;
+}
+
+int berth_btrfs_mount(const char *device, const char *place) {
+    return mount(device, place, "btrfs", MS_NOATIME, NULL);
+}
+
+int berth_btrfs_unmount(const char *place) { return umount2(place, UMOUNT_NOFOLLOW); }
 
 uint64_t berth_makedev(unsigned int major_number, unsigned int minor_number) {
     return makedev(major_number, minor_number);

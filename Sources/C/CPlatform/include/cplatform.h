@@ -34,6 +34,15 @@ int berth_fcntl_set_descriptor_flags(int descriptor, int flags);
 /* fcntl(2) F_DUPFD_CLOEXEC, to a number above 2. */
 int berth_duplicate(int descriptor);
 
+/* 1 when the descriptor is on btrfs, 0 when it is not, -1 with errno (fstatfs(2)). */
+int berth_btrfs_is(int descriptor);
+
+/* mount(2) of a btrfs device with noatime; `device` is a path. */
+int berth_btrfs_mount(const char *device, const char *place);
+
+/* umount2(2) without following a link at the end of the path. */
+int berth_btrfs_unmount(const char *place);
+
 uint64_t berth_makedev(unsigned int major_number, unsigned int minor_number);
 
 /* pipe2(2) and eventfd(2), close-on-exec; the event descriptor is non-blocking. */
