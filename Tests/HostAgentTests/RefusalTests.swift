@@ -85,7 +85,7 @@ struct RefusalTests {
         }
     }
 
-    @Test("a work whose lease cannot be renewed: it stops at two thirds and goes on under the next")
+    @Test("to go on with work whose lease cannot be renewed, and to run a command twice")
     func lease() async throws {
         try await TestHost.run(leaseMilliseconds: 1500) { host in
             let volume = try await host.filledProject()
@@ -102,13 +102,11 @@ struct RefusalTests {
                 }
             }
             #expect(host.hub.state.withLock { $0.outcomes[operation] } == nil)
-            host.hub.state.withLock { state -> Void in
-                state.answersHeartbeats = true
-                state.canceled.insert(operation)
-            }
+            host.hub.state.withLock { $0.answersHeartbeats = true }
             host.hub.requeue(operation)
             let outcome = try await host.hub.outcome(of: operation)
-            #expect(outcome.state == .canceled)
+            #expect(outcome.failure?.code == "command-interrupted")
+            #expect(try await host.contents(of: begun) == "begun\n")
             #expect(try ProcessTable.processes(ofUser: volume.uid).isEmpty)
         }
     }

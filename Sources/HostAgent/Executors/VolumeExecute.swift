@@ -18,6 +18,14 @@ struct VolumeExecute: Sendable {
                 message: "a command may take 1 to 86400 seconds, not \(input.timeoutSeconds)")
         }
         _ = try await work.record(of: input.volume)
+        if case .executing = try await work.ledger.journal(work.operation) {
+            throw Failure(
+                code: "command-interrupted",
+                message: "the agent was interrupted while \(program) ran; it was killed, and what "
+                    + "it had done by then stays",
+                hint: "look at the project, and run it again where that is right")
+        }
+        try await work.ledger.setJournal(work.operation, .executing)
         let volume = input.volume
         let directory = work.layout.volume(volume.project)
         let user = input.asRoot ? nil : UserIdentity(userID: volume.uid, groupID: volume.gid)

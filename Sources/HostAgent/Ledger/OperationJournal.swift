@@ -11,6 +11,8 @@ enum OperationJournal: Sendable, Codable, Equatable {
     case publishing(Publication)
     /// Something complete is to be put into a volume.
     case applying(Application)
+    /// A command was started, which nobody may start twice.
+    case executing
 
     /// The snapshot that a backup reads.
     struct BackupSnapshot: Sendable, Codable, Equatable {

@@ -2,6 +2,19 @@ import Shared
 
 /// Which executor does which kind.
 enum Executors {
+    /// How many phases an operation of a kind reports.
+    static func phaseCount(of kind: OperationKind) -> Int {
+        switch kind {
+        case .volumeBackup: 4
+        case .volumeRestore: 3
+        case .volumeApply: 2
+        case .hostCheck, .volumeCreate, .volumeThaw, .volumeRetire, .volumeImport,
+            .volumeExecute, .runtimeStart, .runtimeStop, .start, .stop, .backup, .restore, .move,
+            .copy, .delete, .importTree, .execute:
+            1
+        }
+    }
+
     /// Does an operation's work.
     ///
     /// - Returns: the kind's result document, nil for a kind without one.

@@ -1,10 +1,17 @@
 import Platform
 import Shared
 
-/// What an operation says of how far it is; the heartbeat takes the latest, so that saying it never
-/// blocks and losing it never hurts.
+/// What an operation says of how far it is.
+///
+/// The heartbeat takes the latest, so that saying it never blocks and losing it never hurts.
 final class ProgressReporter: Sendable {
-    private let latest = Locked(Progress?.none)
+    private struct State {
+        var latest: Progress?
+        var meter: RateMeter?
+        var phaseIndex = 0
+    }
+
+    private let state = Locked(State())
     private let phaseCount: Int
 
     /// - Parameter phaseCount: how many phases the operation has.
@@ -17,12 +24,21 @@ final class ProgressReporter: Sendable {
         _ phase: String, _ index: Int, done: Int64 = 0, total: Int64? = nil,
         unit: Progress.Unit = .steps, message: String? = nil
     ) {
-        let progress = Progress(
-            time: .now(), phase: phase, phaseIndex: index, phaseCount: phaseCount, done: done,
-            total: total, unit: unit, message: message)
-        latest.withLock { $0 = progress }
+        let now = ContinuousClock.now
+        state.withLock { state -> Void in
+            if state.phaseIndex != index {
+                state.phaseIndex = index
+                state.meter = RateMeter(startedAt: now)
+            }
+            state.meter?.advance(to: done, at: now)
+            state.latest = Progress(
+                time: .now(), phase: phase, phaseIndex: index, phaseCount: phaseCount,
+                done: done, total: total, unit: unit, rate: state.meter?.rate,
+                etaSeconds: state.meter?.remainingSeconds(total: total, at: now),
+                message: message)
+        }
     }
 
     /// The latest, nil before the first.
-    var current: Progress? { latest.withLock { $0 } }
+    var current: Progress? { state.withLock { $0.latest } }
 }

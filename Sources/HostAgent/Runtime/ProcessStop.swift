@@ -28,7 +28,8 @@ struct ProcessStop: Sendable {
                 let pids = left.prefix(10).map(String.init).joined(separator: ", ")
                 throw Failure(
                     code: "processes-left",
-                    message: "processes of user \(project.uid) do not end, even by SIGKILL: \(pids)",
+                    message:
+                        "processes of user \(project.uid) do not end, even by SIGKILL: \(pids)",
                     hint: "they probably wait for a device; look at them on the host",
                     class: .retryable)
             }

@@ -67,7 +67,7 @@ struct LeaseLoop: Service {
         in group: inout ThrowingDiscardingTaskGroup<any Error>
     ) {
         let stop = StopSignal()
-        let progress = ProgressReporter(phaseCount: 1)
+        let progress = ProgressReporter(phaseCount: Executors.phaseCount(of: operation.kind))
         let fence = LeaseFence(renewedAt: sentAt, lease: session.lease)
         guard running.begin(operation, fence: fence, progress: progress, stop: stop) else {
             return
