@@ -10,8 +10,8 @@ final class BackupFileReader {
     /// The next part of the file.
     enum Chunk: Sendable {
         case bytes([UInt8])
-        /// `Chunker.minimumBytes` zeros.
-        case zeros
+        /// So many chunks of `Chunker.minimumBytes` zeros.
+        case zeros(count: Int)
     }
 
     private static let pieceBytes = 1 << 20
@@ -62,7 +62,7 @@ final class BackupFileReader {
     ///
     /// - Throws: `RepositoryError` where the file has another length than scanned; `PlatformError`.
     func next() throws -> Chunk? {
-        if beginsInHole() { return .zeros }
+        if let count = chunksOfHole() { return .zeros(count: count) }
         while true {
             if let end = chunker.nextBoundary(in: buffer, from: seen) { return take(end) }
             seen = buffer.count
@@ -86,21 +86,21 @@ final class BackupFileReader {
         return .bytes(rest)
     }
 
-    /// Whether the chunk that begins now is one of zeros; it is then taken.
-    private func beginsInHole() -> Bool {
+    /// How many chunks of zeros begin now, one after another; they are then taken.
+    private func chunksOfHole() -> Int? {
         let begin = offset - Int64(buffer.count)
-        let end = begin + Int64(Chunker.minimumBytes)
-        guard end <= sizeBytes else { return false }
+        guard begin + Int64(Chunker.minimumBytes) <= sizeBytes else { return nil }
         if begin >= holeEnd {
             let data = lseek(descriptor.number, Int(begin), Self.seekData)
             // ENXIO: no more data. Anything else: the file system does not tell, so it is read.
-            if data < 0, errno != ENXIO { return false }
+            if data < 0, errno != ENXIO { return nil }
             holeEnd = data < 0 ? sizeBytes : Int64(data)
         }
-        guard end <= holeEnd else { return false }
+        let count = (min(holeEnd, sizeBytes) - begin) / Int64(Chunker.minimumBytes)
+        guard count > 0 else { return nil }
         buffer.removeAll(keepingCapacity: true)
-        offset = end
-        return true
+        offset = begin + count * Int64(Chunker.minimumBytes)
+        return Int(count)
     }
 
     /// Reads until `buffer` holds `capacity` bytes or the file ends (pread(2)).

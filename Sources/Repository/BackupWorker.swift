@@ -117,6 +117,10 @@ struct BackupWorker: Sendable {
                 }
                 guard let chunk else { break }
                 try Task.checkCancellation()
+                guard case .bytes(let plaintext) = chunk else {
+                    ids += try await storeHole(chunk)
+                    continue
+                }
                 if running == chunksAtOnce, let (index, id) = try await group.next() {
                     ids[index] = id
                     running -= 1
@@ -124,7 +128,7 @@ struct BackupWorker: Sendable {
                 let index = ids.count
                 ids.append(nil)
                 running += 1
-                group.addTask { (index, try await store(chunk)) }
+                group.addTask { (index, try await store(plaintext)) }
             }
             for try await (index, id) in group { ids[index] = id }
             meter.advance(entries: 1)
@@ -132,22 +136,27 @@ struct BackupWorker: Sendable {
         }
     }
 
-    private func store(_ chunk: BackupFileReader.Chunk) async throws -> BlobID {
-        let plaintext: [UInt8]
-        switch chunk {
-        case .bytes(let bytes): plaintext = bytes
-        case .zeros:
-            if let known = zeros.withLock({ $0 }) {
-                meter.advance(bytes: Int64(Chunker.minimumBytes))
-                return known
-            }
-            plaintext = [UInt8](repeating: 0, count: Chunker.minimumBytes)
-        }
+    private func store(_ plaintext: [UInt8]) async throws -> BlobID {
         let blob = try await pool.run { [sink] in try sink.prepare(plaintext, kind: .data) }
         if blob.sealed != nil { try await sink.add(blob) }
-        if case .zeros = chunk { zeros.withLock { $0 = blob.id } }
         meter.advance(bytes: Int64(plaintext.count))
         return blob.id
+    }
+
+    /// The chunk of zeros is prepared and stored once.
+    private func storeHole(_ chunk: BackupFileReader.Chunk) async throws -> [BlobID?] {
+        guard case .zeros(let count) = chunk else { return [] }
+        let id: BlobID
+        var counted = count
+        if let known = zeros.withLock({ $0 }) {
+            id = known
+        } else {
+            id = try await store([UInt8](repeating: 0, count: Chunker.minimumBytes))
+            zeros.withLock { $0 = id }
+            counted -= 1
+        }
+        meter.advance(bytes: Int64(counted) * Int64(Chunker.minimumBytes))
+        return [BlobID?](repeating: id, count: count)
     }
 
     // MARK: Trees

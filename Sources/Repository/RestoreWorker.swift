@@ -102,51 +102,50 @@ struct RestoreWorker: Sendable {
         meter.advance(entries: Int64(nodes.count), bytes: bytes)
     }
 
-    private enum Chunk: Sendable {
-        case bytes([UInt8])
-        case hole
-    }
-
     private func writeLarge(_ node: Node, in place: RestorePlace) async throws {
         let file = try await pool.run {
             Locked(try RestoreFile(node, in: place.open()))
         }
-        try await withThrowingTaskGroup(of: (Int, Chunk).self) { group in
-            var arrived: [Int: Chunk] = [:]
+        let holeBytes = try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
+            var arrived: [Int: [UInt8]] = [:]
             var requested = 0
+            var holeBytes = 0
             for index in node.content.indices {
+                if node.content[index] == zeros {
+                    holeBytes += Chunker.minimumBytes
+                    continue
+                }
                 while requested < min(index + chunksAtOnce, node.content.count) {
                     let id = node.content[requested]
-                    group.addTask { [requested] in (requested, try await load(id)) }
+                    if id != zeros {
+                        group.addTask { [requested] in
+                            (requested, try await source.load(id, kind: .data))
+                        }
+                    }
                     requested += 1
                 }
                 while arrived[index] == nil, let (other, chunk) = try await group.next() {
                     arrived[other] = chunk
                 }
                 guard let chunk = arrived.removeValue(forKey: index) else { continue }
-                let count = try await pool.run {
-                    try file.withLock { file -> Int in
-                        switch chunk {
-                        case .bytes(let bytes):
-                            try file.write(bytes)
-                            return bytes.count
-                        case .hole:
-                            file.skip(Chunker.minimumBytes)
-                            return Chunker.minimumBytes
-                        }
+                try await pool.run { [holeBytes] in
+                    try file.withLock {
+                        $0.skip(holeBytes)
+                        try $0.write(chunk)
                     }
                 }
-                meter.advance(bytes: Int64(count))
+                meter.advance(bytes: Int64(holeBytes + chunk.count))
+                holeBytes = 0
             }
+            return holeBytes
         }
         try await pool.run { [isolates] in
-            try file.withLock { try $0.finish(isolates: isolates) }
+            try file.withLock {
+                $0.skip(holeBytes)
+                try $0.finish(isolates: isolates)
+            }
         }
-        meter.advance(entries: 1)
-    }
-
-    private func load(_ id: BlobID) async throws -> Chunk {
-        id == zeros ? .hole : .bytes(try await source.load(id, kind: .data))
+        meter.advance(entries: 1, bytes: Int64(holeBytes))
     }
 
     // MARK: Errors

@@ -81,8 +81,8 @@ struct AwkwardTree {
         write(b"attributes/capable", b"#!/bin/sh\n", 0o755)
         subprocess.run(["setcap", "cap_net_bind_service=ep", "attributes/capable"], check=True)
 
-        write(b"big/random", rng.randbytes(9 << 20))
-        write(b"big/medium", rng.randbytes(3 << 20))
+        write(b"big/random", rng.randbytes(5 << 20))
+        write(b"big/medium", rng.randbytes(2 << 20))
         write(b"big/edge", rng.randbytes(512 << 10))
         write(b"big/zeros", bytes(3 << 20))
         with open(b"big/sparse", "wb") as file:
@@ -95,7 +95,7 @@ struct AwkwardTree {
         with open(b"big/mixed", "wb") as file:
             file.write(rng.randbytes(1 << 20))
             file.seek(10 << 20)
-            file.write(rng.randbytes(3 << 20))
+            file.write(rng.randbytes(2 << 20))
 
         if sys.argv[2] == "deep":
             fd = os.open(b".", os.O_RDONLY)
