@@ -15,15 +15,10 @@ struct OrderDesk: Sendable {
         _ make: @Sendable (PostgresTransaction) async throws -> OperationOrder
     ) async throws -> HTTPResponse {
         let author = context.author
-        let key = context.request.headers["Idempotency-Key"]
-        if let key, key.isEmpty || key.utf8.count > 255 {
-            throw Problem.invalidParameter("Idempotency-Key", "must have 1 to 255 characters")
-        }
-        let fingerprint = BearerToken.hash(
-            of: "\(context.request.method) \(context.request.path)\n"
-                + String(decoding: body, as: UTF8.self))
+        let key = try context.idempotencyKey()
+        let fingerprint = context.fingerprint(of: body)
         let created = try await pool.withTransaction {
-            transaction -> (CreatedOperation?, OperationID?) in
+            transaction -> (CreatedOperation?, IdempotencyStore.Earlier?) in
             let keys = IdempotencyStore(transaction)
             if let key,
                 let earlier = try await keys.take(
@@ -43,7 +38,8 @@ struct OrderDesk: Sendable {
         if let fresh = created.0 {
             return try .accepted(fresh.operation, isReplay: fresh.isReplay)
         }
-        guard let earlier = created.1, let operation = try await operations.describe(earlier)
+        guard case .operation(let earlier) = created.1,
+            let operation = try await operations.describe(earlier)
         else { throw Problem.notFound("the operation of this Idempotency-Key is gone") }
         return try .accepted(operation, isReplay: true)
     }

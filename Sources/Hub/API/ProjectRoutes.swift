@@ -50,7 +50,16 @@ struct ProjectRoutes: Sendable {
         let author = context.author
         let owner = request.owner ?? author.actor
         let id = identifiers.make(ProjectIdentity.self)
-        let project = try await pool.withTransaction { transaction -> ProjectDescription? in
+        let key = try context.idempotencyKey()
+        let fingerprint = context.fingerprint(of: try JSON.encode(request))
+        let answer = try await pool.withTransaction { transaction -> JSONValue in
+            let keys = IdempotencyStore(transaction)
+            if let key,
+                case .answer(let earlier) = try await keys.take(
+                    key, actor: author.actor, fingerprint: fingerprint)
+            {
+                return earlier
+            }
             let (host, region) = try await Self.place(request.host, transaction)
             let store = ProjectStore(transaction)
             guard try await store.project(named: request.name) == nil else {
@@ -67,9 +76,12 @@ struct ProjectRoutes: Sendable {
                         project: id, name: request.name, owner: owner, region: region, uid: user,
                         gid: user, runtime: runtime, host: host)))
             try await writer.finish()
-            return try await ProjectReader(transaction).project(id)
+            let project = try JSON.value(try await ProjectReader(transaction).project(id))
+            if let key { try await keys.complete(key, actor: author.actor, answer: project) }
+            return project
         }
-        return try .json(project, status: 201, location: "/v1/projects/\(id)")
+        return try .json(
+            answer, status: 201, location: "/v1/projects/\(answer["id"]?.text ?? "")")
     }
 
     /// The host that was asked for, or the ready one with the most room.

@@ -90,6 +90,23 @@ struct RequestContext: Sendable {
         }
     }
 
+    /// The request's `Idempotency-Key`, nil where it has none.
+    ///
+    /// - Throws: `Problem` 400 when it is empty or longer than 255 bytes.
+    func idempotencyKey() throws -> String? {
+        guard let key = request.headers["Idempotency-Key"] else { return nil }
+        guard (1...255).contains(key.utf8.count) else {
+            throw Problem.invalidParameter("Idempotency-Key", "must have 1 to 255 characters")
+        }
+        return key
+    }
+
+    /// What tells another request from this one under the same `Idempotency-Key`.
+    func fingerprint(of body: [UInt8]) -> [UInt8] {
+        BearerToken.hash(
+            of: "\(request.method) \(request.path)\n" + String(decoding: body, as: UTF8.self))
+    }
+
     /// How many items a page has: `limit` of the query, 1 to 1,000, default 100.
     func limit() throws -> Int {
         guard let text = request.queryValue("limit") else { return 100 }

@@ -10,13 +10,21 @@ struct IdempotencyStore: Sendable {
         self.transaction = transaction
     }
 
+    /// What an earlier request with the same key and body came to.
+    enum Earlier: Sendable {
+        /// It made this operation.
+        case operation(OperationID)
+        /// It was answered with this document.
+        case answer(JSONValue)
+    }
+
     /// Takes a key, waiting for another request that is just using it.
     ///
-    /// - Returns: the operation that an earlier request with this key and body made, or nil when
-    ///   this is the first.
+    /// - Returns: what the earlier request with this key and body came to, or nil when this is the
+    ///   first.
     /// - Throws: `Problem` 422 when the key was used with another body, 409 when the request that
-    ///   took it has left no operation behind.
-    func take(_ key: String, actor: String, fingerprint: [UInt8]) async throws -> OperationID? {
+    ///   took it has left nothing behind.
+    func take(_ key: String, actor: String, fingerprint: [UInt8]) async throws -> Earlier? {
         // 1.
         let inserted = try await transaction.query(
             """
@@ -27,7 +35,7 @@ struct IdempotencyStore: Sendable {
         // 2.
         let result = try await transaction.query(
             """
-            SELECT fingerprint, operation FROM idempotency_keys
+            SELECT fingerprint, operation, answer FROM idempotency_keys
             WHERE actor = \(actor) AND key = \(key)
             """)
         let row = try result.one()
@@ -38,13 +46,16 @@ struct IdempotencyStore: Sendable {
                 detail: "this key was sent before with another path or body",
                 hint: "use a new key for a new request")
         }
-        guard let operation = try row.decode("operation", as: OperationID?.self) else {
-            throw Problem(
-                status: 409, code: "request-in-flight", title: "The request is being worked on",
-                detail: "a request with this Idempotency-Key has not been answered yet",
-                hint: "wait a second and repeat it")
+        if let operation = try row.decode("operation", as: OperationID?.self) {
+            return .operation(operation)
         }
-        return operation
+        if let answer = try row.decode("answer", as: JSONColumn<JSONValue>?.self) {
+            return .answer(answer.value)
+        }
+        throw Problem(
+            status: 409, code: "request-in-flight", title: "The request is being worked on",
+            detail: "a request with this Idempotency-Key has not been answered yet",
+            hint: "wait a second and repeat it")
     }
 
     /// Notes which operation a key made.
@@ -53,6 +64,17 @@ struct IdempotencyStore: Sendable {
         try await transaction.query(
             """
             UPDATE idempotency_keys SET operation = \(operation)::uuid
+            WHERE actor = \(actor) AND key = \(key)
+            """)
+    }
+
+    /// Notes what a request with this key was answered.
+    func complete(_ key: String, actor: String, answer: some Encodable) async throws {
+        let document = try JSONColumn(JSON.value(answer))
+        // 4.
+        try await transaction.query(
+            """
+            UPDATE idempotency_keys SET answer = \(document)::jsonb
             WHERE actor = \(actor) AND key = \(key)
             """)
     }
