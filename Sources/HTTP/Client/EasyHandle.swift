@@ -77,13 +77,13 @@ import CCurl
     private func setTimes(
         _ request: HTTPClientRequest, _ options: HTTPClientOptions
     ) throws(HTTPError) {
-        try set(CURLOPT_CONNECTTIMEOUT_MS, Int(options.connectTimeout / .milliseconds(1)))
+        try set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(options.connectTimeout))
         if let deadline = request.deadline {
-            try set(CURLOPT_TIMEOUT_MS, max(1, Int(deadline / .milliseconds(1))))
+            try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(deadline))
         }
         if let stall = request.stallTimeout {
             try set(CURLOPT_LOW_SPEED_LIMIT, 1)
-            try set(CURLOPT_LOW_SPEED_TIME, max(1, Int(stall.components.seconds)))
+            try set(CURLOPT_LOW_SPEED_TIME, max(1, Self.milliseconds(stall) / 1000))
         }
     }
 
@@ -118,6 +118,11 @@ import CCurl
             unsafe headerList = longer
         }
         unsafe try check(berth_curl_set_list(pointer, CURLOPT_HTTPHEADER, headerList))
+    }
+
+    /// In libcurl's range: at least 1, at most 24 days.
+    private static func milliseconds(_ time: Duration) -> Int {
+        Int(min(max(time / .milliseconds(1), 1), Double(Int32.max)))
     }
 
     private func set(_ option: CURLoption, _ value: Int) throws(HTTPError) {

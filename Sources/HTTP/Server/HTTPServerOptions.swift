@@ -1,5 +1,3 @@
-public import Platform
-
 /// Where a server listens and what it bears.
 public struct HTTPServerOptions: Sendable {
     /// The numeric IPv4 or IPv6 address, default `127.0.0.1`; `::` is every address of both.
@@ -55,20 +53,4 @@ public struct HTTPServerOptions: Sendable {
 
     /// The defaults.
     public init() {}
-}
-
-/// A certificate chain with its key, both PEM.
-public struct TLSIdentity: Sendable {
-    /// The certificate, then those that sign it, in PEM.
-    public let certificatePEM: [UInt8]
-    /// The private key in PEM, not encrypted.
-    public let privateKeyPEM: SecretBytes
-
-    /// - Parameters:
-    ///   - certificatePEM: the certificate chain in PEM.
-    ///   - privateKeyPEM: the key in PEM, not encrypted.
-    public init(certificatePEM: [UInt8], privateKeyPEM: SecretBytes) {
-        self.certificatePEM = certificatePEM
-        self.privateKeyPEM = privateKeyPEM
-    }
 }

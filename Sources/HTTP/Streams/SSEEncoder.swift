@@ -15,9 +15,9 @@ public enum SSEEncoder {
         return Array((text + "\n").utf8)
     }
 
-    /// How long a client waits before it connects again.
+    /// How long a client waits before it connects again, at most 11 days.
     public static func retry(after delay: Duration) -> [UInt8] {
-        Array("retry: \(Int64(delay / .milliseconds(1)))\n\n".utf8)
+        Array("retry: \(Int64(min(max(delay / .milliseconds(1), 0), 1e9)))\n\n".utf8)
     }
 
     private static func oneLine(_ text: String) -> String {
