@@ -46,7 +46,9 @@ struct AgentLeases: Sendable {
         return opened.0
     }
 
-    /// Gives out work; the same request gets the same answer. Waits without a connection.
+    /// Gives out work; the same request gets the same answer.
+    ///
+    /// Waits without a connection.
     func lease(_ request: LeaseRequest, host: HostID) async throws -> LeaseAnswer {
         let limit = min(max(request.capacity, 1), 100)
         let wait = Duration.milliseconds(min(max(request.waitMilliseconds, 0), 60_000))

@@ -4,8 +4,9 @@ import Shared
 /// Ends a copy and lets go of its backup, once: a second finisher finds nothing to do.
 enum CopyEnding {
     /// Says of a copy what became of the operation that applied it, in the transaction of its end:
-    /// nobody finds the copy open that is done. One that was stopped, or came to an outdated
-    /// volume, is pending again; its workflow decides.
+    /// nobody finds the copy open that is done.
+    ///
+    /// One that was stopped, or came to an outdated volume, is pending again; its workflow decides.
     static func applied(
         _ copy: CopyID, _ destination: ProjectID, _ ending: OperationEnding,
         in change: inout Change

@@ -1,7 +1,8 @@
 import Platform
 
-/// Wakes those in this process who wait for work in a lane. Only a hint: whoever waits also looks
-/// at the tables every so often.
+/// Wakes those in this process who wait for work in a lane.
+///
+/// Only a hint: whoever waits also looks at the tables every so often.
 final class OperationBell: Sendable {
     private struct State {
         var last: UInt64 = 0

@@ -1,8 +1,10 @@
 import Postgres
 import Shared
 
-/// Asks operations to stop. What nobody works on is canceled at once; a worker has to confirm
-/// (D14); a workflow that has begun is woken to undo what it did.
+/// Asks operations to stop.
+///
+/// What nobody works on is canceled at once; a worker has to confirm (D14); a workflow that has
+/// begun is woken to undo what it did.
 struct OperationCancellation: Sendable {
     /// Asks one operation to stop, under its tree's lock.
     ///

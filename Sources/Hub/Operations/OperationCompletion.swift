@@ -2,8 +2,9 @@ import Platform
 import Postgres
 import Shared
 
-/// Ends operations and takes leases back. Everything here happens under the lock of the
-/// operation's tree.
+/// Ends operations and takes leases back.
+///
+/// Everything here happens under the lock of the operation's tree.
 struct OperationCompletion: Sendable {
     /// What became of an outcome.
     enum Effect: Sendable, Equatable {
@@ -15,7 +16,9 @@ struct OperationCompletion: Sendable {
     }
 
     /// Ends an operation that is in none of the live tables any more: the commit point of its
-    /// outcome. Wakes its parent, or those who wait for its project.
+    /// outcome.
+    ///
+    /// Wakes its parent, or those who wait for its project.
     static func end(
         _ body: OperationBody, epoch: Int64?, _ ending: OperationEnding, in change: inout Change
     ) async throws {

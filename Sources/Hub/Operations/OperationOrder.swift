@@ -1,7 +1,8 @@
 import Shared
 
-/// What somebody wants done: an operation that the hub can create, with its input. References are
-/// resolved already.
+/// What somebody wants done: an operation that the hub can create, with its input.
+///
+/// References are resolved already.
 enum OperationOrder: Sendable {
     case start(ProjectID)
     case stop(ProjectID)

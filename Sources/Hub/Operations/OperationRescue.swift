@@ -2,9 +2,10 @@ import Platform
 import Postgres
 import Shared
 
-/// Looks again and again for what must not stay as it is: leases that ran out, due retries,
-/// expired copies. Runs in every hub; one row a transaction, so that one bad row stops nothing
-/// else.
+/// Looks again and again for what must not stay as it is: leases that ran out, due retries, expired
+/// copies.
+///
+/// Runs in every hub; one row a transaction, so that one bad row stops nothing else.
 struct OperationRescue: Service {
     private let changes: ChangeRunner
     private let settings: OperationSettings

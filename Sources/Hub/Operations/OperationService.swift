@@ -2,7 +2,9 @@ import Platform
 import Postgres
 import Shared
 
-/// Durable operations: everything slow happens by them. What the API and the agents' routes call.
+/// Durable operations: everything slow happens by them.
+///
+/// What the API and the agents' routes call.
 struct OperationService: Sendable {
     let pool: PostgresPool
     let bell: OperationBell

@@ -2,7 +2,9 @@ import Platform
 import Postgres
 
 /// Carries the bell to other hubs and back: one message without content on the leading edge, at
-/// most one every 10 ms (OPERATIONS.md 2.5). Losing one costs a poll's time.
+/// most one every 10 ms (OPERATIONS.md 2.5).
+///
+/// Losing one costs a poll's time.
 struct WakeUpRelay: Service {
     private static let channel = "berth_operations"
 

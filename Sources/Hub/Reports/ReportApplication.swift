@@ -12,8 +12,10 @@ struct ReportApplication: Sendable {
         self.log = log
     }
 
-    /// Applies a batch in one transaction. What was applied before is skipped; at a gap it stops,
-    /// and the answer says up to where it came.
+    /// Applies a batch in one transaction.
+    ///
+    /// What was applied before is skipped; at a gap it stops, and the answer says up to where it
+    /// came.
     ///
     /// - Throws: `Problem`.
     func apply(_ request: ReportsRequest, host: HostID) async throws -> ReportsAnswer {

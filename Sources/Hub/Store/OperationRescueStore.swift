@@ -1,7 +1,9 @@
 import Postgres
 import Shared
 
-/// Finds what must not stay as it is. Only the database's clock decides.
+/// Finds what must not stay as it is.
+///
+/// Only the database's clock decides.
 struct OperationRescueStore: Sendable {
     /// A lease to be taken back.
     struct Stale: Sendable {

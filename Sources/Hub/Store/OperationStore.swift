@@ -101,9 +101,10 @@ struct OperationStore: Sendable {
         return try result.first?.decode("root")
     }
 
-    /// Locks trees of operations, in one order. Every transition but a claim happens under the
-    /// lock of its tree's root, so that a child's end and its parent's parking cannot miss each
-    /// other.
+    /// Locks trees of operations, in one order.
+    ///
+    /// Every transition but a claim happens under the lock of its tree's root, so that a child's
+    /// end and its parent's parking cannot miss each other.
     func lockTrees(_ roots: Set<OperationID>) async throws {
         let names = roots.map(\.uuid)
         // 5. Compatible with the foreign keys' locks.

@@ -26,7 +26,9 @@ enum OperationEnding: Sendable {
     }
 }
 
-/// Moves operations between their tables. All are called under the lock of the operation's tree.
+/// Moves operations between their tables.
+///
+/// All are called under the lock of the operation's tree.
 struct OperationTransitions: Sendable {
     let transaction: PostgresTransaction
 
@@ -49,8 +51,10 @@ struct OperationTransitions: Sendable {
         return try result.first?.decode("attempt")
     }
 
-    /// Takes an operation out of wherever it waits. The order is the one in which others move it
-    /// on without the tree's lock, so that nothing slips past.
+    /// Takes an operation out of wherever it waits.
+    ///
+    /// The order is the one in which others move it on without the tree's lock, so that nothing
+    /// slips past.
     ///
     /// - Returns: false when it runs or has ended.
     func leaveQueue(_ operation: OperationID) async throws -> Bool {
@@ -147,7 +151,9 @@ struct OperationTransitions: Sendable {
 
     // MARK: The history and the end
 
-    /// Notes how a lease ended. A workflow's parkings are not kept, but for its first.
+    /// Notes how a lease ended.
+    ///
+    /// A workflow's parkings are not kept, but for its first.
     func endAttempt(_ operation: OperationID, epoch: Int64, ending: String) async throws {
         if ending == "waiting" {
             // 10.

@@ -117,7 +117,9 @@ struct SessionStore: Sendable {
             """)
     }
 
-    /// Notes what a session still works on. Rows that are just being ended are left alone.
+    /// Notes what a session still works on.
+    ///
+    /// Rows that are just being ended are left alone.
     func list(_ held: [HeldLease], session: SessionID) async throws {
         let operations = held.map(\.operation.uuid)
         let epochs = held.map(\.epoch)

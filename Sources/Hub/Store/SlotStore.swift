@@ -9,8 +9,10 @@ struct SlotStore: Sendable {
         self.transaction = transaction
     }
 
-    /// Gives a resource `count` places. Fewer than before never takes a place from its holder:
-    /// it goes when it is free at a later call.
+    /// Gives a resource `count` places.
+    ///
+    /// Fewer than before never takes a place from its holder: it goes when it is free at a later
+    /// call.
     func fill(_ resource: String, count: Int) async throws {
         // 1.
         try await transaction.query(

@@ -1,7 +1,9 @@
 import Shared
 
-/// Moves a project to another host. Up to the switch of the placement every failure leaves the
-/// source as it was; from there on there is only forward.
+/// Moves a project to another host.
+///
+/// Up to the switch of the placement every failure leaves the source as it was; from there on there
+/// is only forward.
 struct MoveWorkflow: SequentialSteps {
     enum Phase: String, Codable {
         case drain

@@ -1,7 +1,8 @@
 import Shared
 
-/// Puts a project, or a path of it, back to what a backup holds. What was there before is backed
-/// up first, and the old volume goes to the trash.
+/// Puts a project, or a path of it, back to what a backup holds.
+///
+/// What was there before is backed up first, and the old volume goes to the trash.
 struct RestoreWorkflow: SequentialSteps {
     enum Phase: String, Codable {
         case drain

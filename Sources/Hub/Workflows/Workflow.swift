@@ -1,7 +1,9 @@
 import Shared
 
-/// An operation of the hub: a pure value that hears events and says what to do. Its state is
-/// stored with every transition; it never waits in memory. Hearing an event twice is harmless.
+/// An operation of the hub: a pure value that hears events and says what to do.
+///
+/// Its state is stored with every transition; it never waits in memory. Hearing an event twice is
+/// harmless.
 enum Workflow: Sendable, Codable {
     case start(StartWorkflow)
     case stop(StopWorkflow)

@@ -1,7 +1,9 @@
 import Postgres
 import Shared
 
-/// Performs the actions of a workflow inside the transaction of its step. Each may come twice.
+/// Performs the actions of a workflow inside the transaction of its step.
+///
+/// Each may come twice.
 struct WorkflowPerformer: Sendable {
     let body: OperationBody
     let children: [WorkflowChild]

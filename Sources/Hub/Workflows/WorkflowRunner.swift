@@ -2,8 +2,9 @@ import Platform
 import Postgres
 import Shared
 
-/// Works on the hub's own operations, several at once. It never waits in memory: what has to wait
-/// is parked, and any hub goes on with it.
+/// Works on the hub's own operations, several at once.
+///
+/// It never waits in memory: what has to wait is parked, and any hub goes on with it.
 struct WorkflowRunner: Service {
     /// Whether a backup holds a path; reads the repository.
     typealias PathLookup = @Sendable (BackupReference, ProjectPath) async throws -> Bool
@@ -166,8 +167,9 @@ struct WorkflowRunner: Service {
         return (question, try await hasPath(question.backup, question.path))
     }
 
-    /// Lets a workflow whose step failed wait for another try. Where even that fails the heartbeat
-    /// does not list it any more, and its lease is taken back.
+    /// Lets a workflow whose step failed wait for another try.
+    ///
+    /// Where even that fails the heartbeat does not list it any more, and its lease is taken back.
     private func giveBack(_ operation: ClaimedOperation, because error: any Error) async {
         let failure = Failure(
             code: "hub-trouble", message: "the hub could not go on: \(error)", class: .retryable)

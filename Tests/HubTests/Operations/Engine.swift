@@ -153,6 +153,19 @@ struct Engine: Sendable {
         return reference
     }
 
+    /// The recorded backup with this identity, or a new one: a commit that is asked for again.
+    func backupOnce(
+        of project: ProjectID, id: BackupID, operation: OperationID
+    ) async throws -> BackupReference {
+        let recorded = try await pool.withTransaction { try await BackupReader($0).backup(id) }
+        guard let recorded else {
+            return try await backup(of: project, id: id, operation: operation)
+        }
+        return BackupReference(
+            id: id, project: project, snapshot: recorded.snapshot, rootTree: recorded.rootTree,
+            takenAt: recorded.takenAt)
+    }
+
     func facts(_ project: ProjectID) async throws -> ProjectDescription {
         try #require(
             try await pool.withTransaction { try await ProjectReader($0).project(project) })

@@ -128,11 +128,35 @@ actor ScriptedAgent {
         try await finish(operation, result: try await result(of: operation))
     }
 
+    /// Does one piece of work again and again until its outcome is known; a backup is recorded once.
+    func outcome(of operation: LeasedOperation) async throws -> ReportContent {
+        .operationFinished(
+            OperationOutcome(
+                operation: operation.id, epoch: operation.epoch, state: .succeeded,
+                result: try await result(of: operation), failure: nil))
+    }
+
+    /// Sends one report with the next sequence until it is acknowledged.
+    func deliver(_ content: ReportContent) async throws {
+        sequence += 1
+        let report = Report(
+            sequence: sequence,
+            time: Timestamp(milliseconds: UTCTime.now().millisecondsSinceEpoch), content: content)
+        while true {
+            do {
+                _ = try await send([report])
+                return
+            } catch is PostgresError {
+                try Task.checkCancellation()
+            }
+        }
+    }
+
     private func result(of operation: LeasedOperation) async throws -> JSONValue {
         switch operation.kind {
         case .volumeBackup:
             let input = try JSON.decode(VolumeBackupInput.self, from: operation.input)
-            let backup = try await engine.backup(
+            let backup = try await engine.backupOnce(
                 of: input.volume.project, id: input.backup, operation: operation.id)
             return try JSON.value(
                 VolumeBackupResult(
