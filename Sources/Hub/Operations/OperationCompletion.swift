@@ -86,7 +86,18 @@ struct OperationCompletion: Sendable {
             body.id, milliseconds: pause.milliseconds, reason: .backoff,
             sentence: "attempt \(attempt) of \(body.maxAttempts) failed: \(failure.message)")
         if !body.kind.isWorkflow { try await transitions.releaseSlots(of: body.id) }
+        try await letCopyWait(body, in: &change)
         change.lanes.insert(body.lane)
+    }
+
+    /// A copy whose application nobody works on any more is pending again.
+    private static func letCopyWait(_ body: OperationBody, in change: inout Change) async throws {
+        guard let copy = body.copy,
+            let destination = try await CopyStore(change.transaction).applyingDestination(copy)
+        else { return }
+        try await change.record(
+            .copyChanged(
+                CopyChanged(copy: copy, destination: destination, state: .pending, failure: nil)))
     }
 
     /// Lets a workflow be tried again whose step failed; a cancel does not end it, because it has
@@ -130,6 +141,7 @@ struct OperationCompletion: Sendable {
             try await end(body, epoch: epoch, .failed(failure), in: &change)
             return .ended(.failed)
         }
+        try await letCopyWait(body, in: &change)
         change.lanes.insert(try await transitions.makeReady(body.id))
         return .delayed
     }

@@ -28,6 +28,14 @@ struct CopyStore: Sendable {
         return try result.first?.decode("destination")
     }
 
+    /// The destination of a copy that is being applied; locks it.
+    func applyingDestination(_ copy: CopyID) async throws -> ProjectID? {
+        // 6.
+        let result = try await transaction.query(
+            "SELECT destination FROM copies WHERE id = \(copy) AND state = 'applying' FOR UPDATE")
+        return try result.first?.decode("destination")
+    }
+
     /// The pin of a copy's backup.
     func pin(of copy: CopyID) async throws -> PinChanged? {
         // 2.
