@@ -61,6 +61,7 @@ import CCurl
     /// Takes a transfer out; nothing if it is out.
     mutating func end(_ number: UInt64, _ error: (any Error)?) {
         guard let one = running.removeValue(forKey: number) else { return }
+        defer { extendLifetime(one) }
         unsafe curl_multi_remove_handle(multi, one.easy.pointer)
         one.transfer.finish(error)
     }

@@ -21,6 +21,7 @@ public struct Certificate: Sendable, Equatable {
             throw HTTPError(code: .certificate, message: "a certificate of more than 1 MiB")
         }
         let buffer = try MemoryBuffer(pem)
+        defer { extendLifetime(buffer) }
         guard let raw = unsafe PEM_read_bio_X509(buffer.bio, nil, nil, nil) else {
             throw OpenSSLFailure.error("read a certificate in PEM")
         }

@@ -40,6 +40,10 @@ public struct CertificateAuthority: Sendable {
         self.privateKeyPEM = privateKeyPEM
         let key = try PrivateKey(pem: privateKeyPEM)
         let buffer = try MemoryBuffer(certificate.pem)
+        defer {
+            extendLifetime(key)
+            extendLifetime(buffer)
+        }
         let raw = unsafe PEM_read_bio_X509(buffer.bio, nil, nil, nil)
         defer { unsafe X509_free(raw) }
         guard unsafe X509_check_private_key(raw, key.pointer) == 1 else {

@@ -77,6 +77,7 @@ import Glibc
     private static func raw(of certificate: Certificate?) throws(HTTPError) -> OpaquePointer? {
         guard let certificate else { return nil }
         let buffer = try MemoryBuffer(certificate.pem)
+        defer { extendLifetime(buffer) }
         guard let raw = unsafe PEM_read_bio_X509(buffer.bio, nil, nil, nil) else {
             throw OpenSSLFailure.error("read the issuer's certificate")
         }

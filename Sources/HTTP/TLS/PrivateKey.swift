@@ -17,6 +17,7 @@ import Platform
     init(pem: SecretBytes) throws(HTTPError) {
         let key = unsafe pem.withBytes { bytes -> OpaquePointer? in
             guard let buffer = try? MemoryBuffer(bytes) else { return nil }  // reported below
+            defer { extendLifetime(buffer) }
             // The callback gives no passphrase: the library would ask the terminal for one.
             return unsafe PEM_read_bio_PrivateKey(buffer.bio, nil, { _, _, _, _ in -1 }, nil)
         }
