@@ -4,8 +4,10 @@ import Platform
 import Shared
 
 /// `berth-agent join`: makes the file system, the ledger and its marker, then exchanges the join
-/// token for an identity. The identity file is written last: without it nothing has joined, and the
-/// command can be repeated with a new token.
+/// token for an identity.
+///
+/// The identity file is written last: without it nothing has joined, and the command can be
+/// repeated with a new token.
 struct JoinCommand: Sendable {
     let options: JoinOptions
     let say: @Sendable (String) -> Void

@@ -3,7 +3,9 @@ import Platform
 import Shared
 
 /// `berth-agent unmount` and `leave`: ends the projects' processes and unmounts the agent's own
-/// loop image; a file system that somebody else mounts is left alone. No volume is touched.
+/// loop image; a file system that somebody else mounts is left alone.
+///
+/// No volume is touched.
 struct LeaveCommand: Sendable {
     let data: String
     /// Whether the host's identity is removed too.

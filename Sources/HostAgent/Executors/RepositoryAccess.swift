@@ -1,4 +1,6 @@
 import FoundationEssentials
+import HTTP
+import ObjectStore
 import Platform
 import Repository
 import Shared
@@ -15,7 +17,11 @@ enum RepositoryAccess {
                 message: "this agent cannot use grants of mode \(grant.mode.rawValue)",
                 hint: "update the agent, or set the bucket's grant mode to gateway")
         }
-        let store = GatewayStore(hub: work.hub, operation: work.operation, epoch: work.epoch)
+        let store = GrantedStore(
+            client: work.hub.http, url: work.hub.objectsURL(work.operation),
+            headers: [
+                "Authorization": work.hub.authorization, "Berth-Epoch": String(work.epoch),
+            ])
         return OpenRepository(
             store: store, key: try RepositoryKey(SecretBytes(Array(grant.key))),
             polynomial: try ChunkerPolynomial(hex: grant.chunkerPolynomial))

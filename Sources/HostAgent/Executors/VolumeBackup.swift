@@ -4,8 +4,10 @@ import Repository
 import Shared
 
 /// `volume.backup`: takes a read-only snapshot, stores what the base does not hold, and has the hub
-/// commit it (D2, D13). What was uploaded is journaled, so that a try after a crash reads again but
-/// stores nothing twice.
+/// commit it (D2, D13).
+///
+/// What was uploaded is journaled, so that a try after a crash reads again but stores nothing
+/// twice.
 struct VolumeBackup: Sendable {
     let input: VolumeBackupInput
     let work: Work

@@ -85,8 +85,10 @@ struct VolumeRestore: Sendable {
         return try await restore.run(.volume, of: rootTree)
     }
 
-    /// The receipt: the root tree computed anew from what is on the disk now. On the way every blob
-    /// of the backup passes, so that the first backup here need not read its trees.
+    /// The receipt: the root tree computed anew from what is on the disk now.
+    ///
+    /// On the way every blob of the backup passes, so that the first backup here need not read its
+    /// trees.
     private func verify() async throws {
         let sink = RecordingSink(HashingSink())
         let progress = work.progress

@@ -3,6 +3,7 @@ import SQLite
 import Shared
 
 /// The agent's database: what it has accepted, what it has to report, what it knows of volumes.
+///
 /// Every commit is on the disk before it returns (WAL, synchronous FULL).
 struct Ledger: Sendable {
     let database: SQLiteDatabase

@@ -1,4 +1,6 @@
-/// The tables of the agent's database. Statements are only ever added at the end, as migrations.
+/// The tables of the agent's database.
+///
+/// Statements are only ever added at the end, as migrations.
 enum LedgerSchema {
     /// The migrations in order; a database knows how many it has seen.
     static let migrations: [String] = [

@@ -1,7 +1,8 @@
 import Shared
 
-/// What becomes of an operation that a lease brought, given what the ledger knows (D7). Pure, so
-/// that every combination is tested without a database.
+/// What becomes of an operation that a lease brought, given what the ledger knows (D7).
+///
+/// Pure, so that every combination is tested without a database.
 enum Acceptance: Sendable, Equatable {
     /// It is worked on.
     case run

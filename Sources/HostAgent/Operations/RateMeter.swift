@@ -1,4 +1,6 @@
-/// How fast a phase goes: units per second, smoothed over 15 seconds. Pure.
+/// How fast a phase goes: units per second, smoothed over 15 seconds.
+///
+/// Pure.
 struct RateMeter: Sendable {
     private static let window = 15.0
     /// Samples closer than this are taken together.

@@ -20,8 +20,9 @@ final class StopSignal: Sendable {
         waiting?.resume(returning: reason)
     }
 
-    /// Waits until the operation is told to stop; nil when the waiting task is cancelled. One task
-    /// may wait.
+    /// Waits until the operation is told to stop; nil when the waiting task is cancelled.
+    ///
+    /// One task may wait.
     func wait() async -> StopReason? {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in

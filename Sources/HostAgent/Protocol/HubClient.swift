@@ -3,7 +3,9 @@ import Platform
 import Shared
 
 /// Speaks the agent's protocol with the hub: JSON over HTTPS, under the host's token, trusting only
-/// the authority that was pinned when the host joined. Repeating any request is harmless.
+/// the authority that was pinned when the host joined.
+///
+/// Repeating any request is harmless.
 final class HubClient: Sendable {
     /// The largest answer: 100 operations with their inputs fit many times.
     private static let answerLimitBytes = 16 << 20
@@ -88,8 +90,8 @@ final class HubClient: Sendable {
 
     /// One request and its answer.
     ///
-    /// - Throws: `AgentError`: `unreachable`, also for 502, 503 and 504; `leaseLost`; `refused` with
-    ///   the hub's own words; `protocolViolation`. `Failure` for other refusals.
+    /// - Throws: `AgentError`: `unreachable`, also for statuses that say so; `leaseLost`; `refused`
+    ///   with the hub's own words; `protocolViolation`.
     static func exchange<Answer: Decodable & Sendable>(
         _ http: HTTPClient, _ method: String, _ url: String, _ body: [UInt8],
         authorization: String?, deadline: Duration

@@ -23,7 +23,9 @@ struct ProjectProcesses: Sendable {
     /// The project's group; nil on a system without control groups, where the user alone tells.
     var group: ControlGroup? { ControlGroup(name: "\(owner)/\(project)") }
 
-    /// All of them now. Blocks: reads /proc.
+    /// All of them now.
+    ///
+    /// Blocks: reads /proc.
     ///
     /// - Throws: `PlatformError` when /proc cannot be read.
     func all() throws -> [Int32] {

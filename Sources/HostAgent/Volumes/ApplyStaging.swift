@@ -4,8 +4,10 @@ import Platform
 import Shared
 
 /// A directory inside a volume where files wait for their last step, a rename within the same
-/// subvolume. Only root can look into it; the project's user could at most rename it, which is why
-/// it is always reached by its inode.
+/// subvolume.
+///
+/// Only root can look into it; the project's user could at most rename it, which is why it is
+/// always reached by its inode.
 struct ApplyStaging: Sendable {
     private static let prefix = ".berth-staging-"
     /// What is put into place is called so inside.

@@ -2,7 +2,9 @@ import Platform
 import Shared
 
 /// The marker at the root of the btrfs file system: which file system it is, and whose ledger knows
-/// its volumes. Where it does not match, what is there is unknown, never empty.
+/// its volumes.
+///
+/// Where it does not match, what is there is unknown, never empty.
 struct Marker: Sendable, Codable, Equatable {
     let filesystem: FilesystemID
     let ledger: LedgerID

@@ -8,8 +8,10 @@ import Shared
 struct StagingCleanup: Sendable {
     let host: Work.Host
 
-    /// Removes what one operation that will not go on has left. A restored volume that has taken
-    /// its place already is finished instead: what was there before must get into the trash.
+    /// Removes what one operation that will not go on has left.
+    ///
+    /// A restored volume that has taken its place already is finished instead: what was there
+    /// before must get into the trash.
     func remove(_ operation: OperationID, of project: ProjectID) async throws {
         let files = try host.storage.files()
         if case .publishing(let publication) = try await host.ledger.journal(operation) {

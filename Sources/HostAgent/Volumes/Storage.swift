@@ -2,8 +2,9 @@ import Platform
 import Shared
 
 /// The btrfs file system that holds the volumes, as far as it can be used now: it may be unmounted,
-/// or become another one, at any time. Nothing is done, and nothing is reported, while it is not
-/// certain to be this ledger's (D4).
+/// or become another one, at any time.
+///
+/// Nothing is done, and nothing is reported, while it is not certain to be this ledger's (D4).
 final class Storage: Sendable {
     /// Whether it can be used.
     enum State: Sendable, Equatable {

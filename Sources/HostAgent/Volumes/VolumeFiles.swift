@@ -3,8 +3,9 @@ import Glibc
 import Platform
 import Shared
 
-/// What executors do with subvolumes, off the cooperative threads. Made by `Storage.files()`, so
-/// only while the file system is certain to be this ledger's.
+/// What executors do with subvolumes, off the cooperative threads.
+///
+/// Made by `Storage.files()`, so only while the file system is certain to be this ledger's.
 struct VolumeFiles: Sendable {
     let layout: VolumeLayout
     /// The file system's identity.

@@ -1,7 +1,9 @@
 import Shared
 
-/// Puts a restored volume into its place. Every step looks at what is there, by the subvolumes' own
-/// identities, so that it can be repeated after a crash between any two of them.
+/// Puts a restored volume into its place.
+///
+/// Every step looks at what is there, by the subvolumes' own identities, so that it can be repeated
+/// after a crash between any two of them.
 struct VolumePublisher: Sendable {
     let host: Work.Host
 
