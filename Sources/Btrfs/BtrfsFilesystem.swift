@@ -27,24 +27,22 @@ public final class BtrfsFilesystem: Sendable {
             unsafe berth_open(mountPoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         }
         let root = Descriptor(owning: number)
-        guard try btrfsCall("stat \(mountPoint)", { berth_btrfs_is(number) }) == 1 else {
-            throw BtrfsError(code: .notBtrfs, message: "\(mountPoint) is not on btrfs")
-        }
         var status = stat()
-        try btrfsCall("stat \(mountPoint)") { unsafe fstat(number, &status) }
+        try root.withNumber { number in
+            guard try btrfsCall("stat \(mountPoint)", { berth_btrfs_is(number) }) == 1 else {
+                throw BtrfsError(code: .notBtrfs, message: "\(mountPoint) is not on btrfs")
+            }
+            try btrfsCall("stat \(mountPoint)") { unsafe fstat(number, &status) }
+        }
         // Inode 256 is the root of every subvolume (BTRFS_FIRST_FREE_OBJECTID).
         guard status.st_ino == 256 else {
             throw BtrfsError(
                 code: .notMounted,
                 message: "\(mountPoint) is a directory, not a mount point or subvolume")
         }
-        var bytes = [UInt8](repeating: 0, count: 16)
-        try btrfsCall("read the file system of \(mountPoint)") {
-            unsafe berth_btrfs_uuid(number, &bytes)
-        }
+        uuid = try Self.uuid(of: root, mountPoint)
         self.mountPoint = mountPoint
         self.root = root
-        uuid = BtrfsUUID(bytes: bytes)
     }
 
     /// Checks that the path still leads to this file system.
@@ -53,8 +51,9 @@ public final class BtrfsFilesystem: Sendable {
     public func verifyMounted() throws {
         var held = stat()
         var found = stat()
-        let number = root.number
-        try btrfsCall("stat \(mountPoint)") { unsafe fstat(number, &held) }
+        try root.withNumber { number in
+            try btrfsCall("stat \(mountPoint)") { unsafe fstat(number, &held) }
+        }
         guard unsafe stat(mountPoint, &found) == 0, found.st_dev == held.st_dev,
             found.st_ino == held.st_ino
         else {
@@ -68,8 +67,9 @@ public final class BtrfsFilesystem: Sendable {
     /// - Throws: `BtrfsError`.
     public func space() throws -> Space {
         var status = statvfs()
-        let number = root.number
-        try btrfsCall("measure \(mountPoint)") { unsafe fstatvfs(number, &status) }
+        try root.withNumber { number in
+            try btrfsCall("measure \(mountPoint)") { unsafe fstatvfs(number, &status) }
+        }
         let unit = Int64(status.f_frsize)
         return Space(
             totalBytes: Int64(status.f_blocks) * unit, freeBytes: Int64(status.f_bavail) * unit)
@@ -80,8 +80,9 @@ public final class BtrfsFilesystem: Sendable {
     /// - Throws: `BtrfsError`.
     public func isMountedNoAtime() throws -> Bool {
         var status = statvfs()
-        let number = root.number
-        try btrfsCall("look at the mount \(mountPoint)") { unsafe fstatvfs(number, &status) }
+        try root.withNumber { number in
+            try btrfsCall("look at the mount \(mountPoint)") { unsafe fstatvfs(number, &status) }
+        }
         // ST_NOATIME of statvfs(3), which glibc defines for GNU sources only.
         return status.f_flag & 1024 != 0
     }
@@ -90,8 +91,9 @@ public final class BtrfsFilesystem: Sendable {
     ///
     /// - Throws: `BtrfsError`, also for an earlier failure of writing back.
     public func sync() throws {
-        let number = root.number
-        try btrfsCall("sync \(mountPoint)") { berth_syncfs(number) }
+        try root.withNumber { number in
+            try btrfsCall("sync \(mountPoint)") { berth_syncfs(number) }
+        }
     }
 
     /// The state of a subvolume after a `sync()`.
@@ -101,16 +103,24 @@ public final class BtrfsFilesystem: Sendable {
     public func freshnessToken(of subvolume: Subvolume) throws -> FreshnessToken {
         try sync()
         let open = try Descriptor(opening: subvolume.path, flags: O_RDONLY | O_DIRECTORY)
-        let number = open.number
-        var bytes = [UInt8](repeating: 0, count: 16)
-        try btrfsCall("read the file system of \(subvolume.path)") {
-            unsafe berth_btrfs_uuid(number, &bytes)
-        }
-        guard BtrfsUUID(bytes: bytes) == uuid else {
+        guard try Self.uuid(of: open, subvolume.path) == uuid else {
             throw BtrfsError(
                 code: .foreign, message: "\(subvolume.path) is not on file system \(uuid)")
         }
         let info = try subvolume.info()
         return FreshnessToken(filesystem: uuid, subvolume: info.uuid, ctransid: info.ctransid)
+    }
+
+    /// The UUID of the file system that an open directory is on.
+    private static func uuid(
+        of directory: borrowing Descriptor, _ path: String
+    ) throws -> BtrfsUUID {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        try directory.withNumber { number in
+            try btrfsCall("read the file system of \(path)") {
+                unsafe berth_btrfs_uuid(number, &bytes)
+            }
+        }
+        return BtrfsUUID(bytes: bytes)
     }
 }

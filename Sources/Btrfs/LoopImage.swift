@@ -92,10 +92,13 @@ public struct LoopImage: Sendable {
         let temporary = path + "." + Random.hex(bytes: 6) + ".tmp"
         do {
             let file = try Descriptor(opening: temporary, flags: O_RDWR | O_CREAT | O_EXCL)
-            let number = file.number
-            try btrfsCall("size \(path)") { ftruncate(number, Int(sizeBytes)) }
+            try file.withNumber { number in
+                try btrfsCall("size \(path)") { ftruncate(number, Int(sizeBytes)) }
+            }
             _ = try await tool("mkfs.btrfs", ["--quiet", "--label", Self.label, "--", temporary])
-            try btrfsCall("fsync \(path)") { fsync(number) }
+            try file.withNumber { number in
+                try btrfsCall("fsync \(path)") { fsync(number) }
+            }
             try btrfsCall("name \(path)") { unsafe link(temporary, path) }
             unsafe unlink(temporary)
         } catch {
@@ -108,9 +111,8 @@ public struct LoopImage: Sendable {
     /// Reads the superblock at 64 KiB: magic at 0x40 in it, label at 0x12b.
     private func verifyOurs() throws {
         let file = try Descriptor(opening: path, flags: O_RDONLY)
-        let number = file.number
         var block = [UInt8](repeating: 0, count: 4096)
-        let got = unsafe pread(number, &block, block.count, 65536)
+        let got = file.withNumber { unsafe pread($0, &block, block.count, 65536) }
         let magic = Array("_BHRfS_M".utf8)
         let label = Array(Self.label.utf8) + [0]
         guard got == block.count, Array(block[0x40..<0x48]) == magic,

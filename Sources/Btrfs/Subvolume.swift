@@ -138,9 +138,10 @@ public struct Subvolume: Sendable, Hashable {
         let root = try Descriptor(opening: "/", flags: O_DIRECTORY)
         let below = Array(raw.drop { $0 == UInt8(ascii: "/") })
         let open = try Descriptor(opening: below, at: root, flags: O_DIRECTORY | O_NOFOLLOW)
-        let number = open.number
-        try btrfs("make the subvolume \(String(decoding: raw, as: UTF8.self)) writable") {
-            btrfs_util_set_subvolume_read_only_fd(number, false)
+        try open.withNumber { number in
+            try btrfs("make the subvolume \(String(decoding: raw, as: UTF8.self)) writable") {
+                btrfs_util_set_subvolume_read_only_fd(number, false)
+            }
         }
     }
 }

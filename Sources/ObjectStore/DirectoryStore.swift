@@ -125,11 +125,12 @@ public struct DirectoryStore: ObjectStorage {
             guard let directory = try tree.open(parent, flags: O_RDONLY | O_DIRECTORY) else {
                 return
             }
-            let number = directory.number
             let last = String(name.segments.last ?? "")
             do {
-                try systemCall("delete \(name)") { unsafe unlinkat(number, last, 0) }
-                try systemCall("fsync the directory of \(name)") { fsync(number) }
+                try directory.withNumber { number in
+                    try systemCall("delete \(name)") { unsafe unlinkat(number, last, 0) }
+                    try systemCall("fsync the directory of \(name)") { fsync(number) }
+                }
             } catch let error as PlatformError where error.errno == ENOENT {
                 return
             } catch let error as PlatformError {

@@ -24,13 +24,14 @@ struct DirectoryTree: Sendable {
     func open(_ path: some StringProtocol, flags: Int32) throws -> Descriptor? {
         let root = try openRoot()
         if path.isEmpty { return root }
-        let number = root.number
         do {
-            return Descriptor(
-                owning: try systemCall("open \(path)") {
-                    unsafe berth_openat2(
-                        number, String(path), UInt64(flags | O_CLOEXEC), 0, Self.resolve)
-                })
+            return try root.withNumber { number in
+                Descriptor(
+                    owning: try systemCall("open \(path)") {
+                        unsafe berth_openat2(
+                            number, String(path), UInt64(flags | O_CLOEXEC), 0, Self.resolve)
+                    })
+            }
         } catch let error as PlatformError where error.errno == ENOENT || error.errno == ENOTDIR {
             return nil
         } catch let error as PlatformError {
@@ -43,15 +44,16 @@ struct DirectoryTree: Sendable {
     func makeDirectory(_ segments: some Collection<Substring>) throws -> Descriptor {
         var directory = try openRoot()
         for segment in segments {
-            let parent = directory.number
             let name = String(segment)
             do {
-                if unsafe mkdirat(parent, name, 0o700) != 0, errno != EEXIST {
-                    throw PlatformError(
-                        code: .systemCall, message: "make the directory \(name)", errno: errno)
+                try directory.withNumber { parent in
+                    if unsafe mkdirat(parent, name, 0o700) != 0, errno != EEXIST {
+                        throw PlatformError(
+                            code: .systemCall, message: "make the directory \(name)", errno: errno)
+                    }
+                    // Also where another process made it: that one may not have come to its fsync.
+                    try systemCall("fsync above \(name)") { fsync(parent) }
                 }
-                // Also where another process made it: that one may not have come to its fsync.
-                try systemCall("fsync above \(name)") { fsync(parent) }
                 directory = try Descriptor(
                     opening: Array(name.utf8), at: directory,
                     flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
@@ -65,8 +67,9 @@ struct DirectoryTree: Sendable {
     /// The attributes of an open file (fstat(2)).
     static func attributes(of file: borrowing Descriptor) throws -> stat {
         var attributes = stat()
-        let number = file.number
-        try systemCall("stat an object") { unsafe fstat(number, &attributes) }
+        try file.withNumber { number in
+            try systemCall("stat an object") { unsafe fstat(number, &attributes) }
+        }
         return attributes
     }
 

@@ -34,15 +34,8 @@ struct DirectoryWalk {
         _ body: (Entry, Int32, [UInt8]) throws -> Void
     ) throws {
         guard depth <= Self.depthLimit else { return }
-        let number = directory.number
         for name in try directoryEntries(of: directory) {
-            var attributes = stat()
-            let text = name.map { CChar(bitPattern: $0) } + [0]
-            if unsafe fstatat(number, text, &attributes, AT_SYMLINK_NOFOLLOW) != 0 {
-                // A temporary file may have become an object, or an object been deleted.
-                if errno == ENOENT { continue }
-                throw PlatformError(code: .systemCall, message: "stat", errno: errno)
-            }
+            guard let attributes = try Self.attributes(of: name, in: directory) else { continue }
             let isPlain = !name.starts(with: ObjectName.temporaryPrefix.utf8)
             let full = path + String(decoding: name, as: UTF8.self)
             switch attributes.st_mode & S_IFMT {
@@ -61,9 +54,24 @@ struct DirectoryWalk {
                 let entry = Entry(
                     name: isPlain ? try? ObjectName(full) : nil, bytes: Int64(attributes.st_size),
                     modifiedSeconds: Int64(attributes.st_mtim.tv_sec))
-                try body(entry, number, name)
+                try directory.withNumber { try body(entry, $0, name) }
             default: continue
             }
         }
+    }
+
+    /// Nil where the name is gone: a temporary file may have become an object, or an object been
+    /// deleted.
+    private static func attributes(
+        of name: [UInt8], in directory: borrowing Descriptor
+    ) throws -> stat? {
+        var attributes = stat()
+        let text = name.map { CChar(bitPattern: $0) } + [0]
+        let answer = directory.withNumber {
+            unsafe fstatat($0, text, &attributes, AT_SYMLINK_NOFOLLOW)
+        }
+        if answer == 0 { return attributes }
+        if errno == ENOENT { return nil }
+        throw PlatformError(code: .systemCall, message: "stat", errno: errno)
     }
 }

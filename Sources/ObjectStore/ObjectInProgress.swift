@@ -42,16 +42,17 @@ final class ObjectInProgress: @unchecked Sendable {
     deinit {
         guard !isPublished else { return }
         // Whether it goes or not: a leftover is never listed, and is swept later.
-        unsafe unlinkat(directory.number, temporary, 0)
+        directory.withNumber { unsafe unlinkat($0, temporary, 0) }
     }
 
     /// The length of the object of this name, if there is one already.
     func existingBytes() throws -> Int64? {
         var attributes = stat()
         let last = String(name.segments.last ?? "")
-        if unsafe fstatat(directory.number, last, &attributes, AT_SYMLINK_NOFOLLOW) == 0 {
-            return Int64(attributes.st_size)
+        let answer = directory.withNumber {
+            unsafe fstatat($0, last, &attributes, AT_SYMLINK_NOFOLLOW)
         }
+        if answer == 0 { return Int64(attributes.st_size) }
         guard errno == ENOENT else {
             throw DirectoryTree.translate(
                 PlatformError(code: .systemCall, message: "stat", errno: errno), name.text)
@@ -64,20 +65,22 @@ final class ObjectInProgress: @unchecked Sendable {
         written += Int64(bytes.count)
         guard written <= expected.bytes else { throw lengthError() }
         if expected.sha256 != nil { digest.update(bytes) }
-        let number = file.number
         do {
-            try unsafe bytes.withUnsafeBytes { buffer in
-                var done = 0
-                while done < buffer.count {
-                    done += try systemCall("write \(name)") {
-                        unsafe Glibc.write(
-                            number, buffer.baseAddress.map { unsafe $0 + done },
-                            buffer.count - done)
-                    }
-                }
-            }
+            try file.withNumber { try write(bytes, to: $0) }
         } catch let error as PlatformError {
             throw DirectoryTree.translate(error, name.text)
+        }
+    }
+
+    private func write(_ bytes: [UInt8], to number: Int32) throws {
+        try unsafe bytes.withUnsafeBytes { buffer in
+            var done = 0
+            while done < buffer.count {
+                done += try systemCall("write \(name)") {
+                    unsafe Glibc.write(
+                        number, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done)
+                }
+            }
         }
     }
 
@@ -91,12 +94,14 @@ final class ObjectInProgress: @unchecked Sendable {
             throw ObjectStoreError(
                 code: .digest, message: "\(name): what arrived has another SHA-256")
         }
-        let directory = directory.number
-        let file = file.number
         do {
-            try systemCall("fsync \(name)") { fsync(file) }
-            isPublished = try rename(in: directory)
-            try systemCall("fsync the directory of \(name)") { fsync(directory) }
+            try file.withNumber { file in
+                try systemCall("fsync \(name)") { fsync(file) }
+            }
+            try directory.withNumber { directory in
+                isPublished = try rename(in: directory)
+                try systemCall("fsync the directory of \(name)") { fsync(directory) }
+            }
         } catch let error as PlatformError {
             throw DirectoryTree.translate(error, name.text)
         }

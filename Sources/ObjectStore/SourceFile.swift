@@ -17,11 +17,12 @@ final class SourceFile: Sendable {
 
     /// The next piece of at most 1 MiB; empty at the end.
     func next() throws -> [UInt8] {
-        let number = file.number
         do {
-            return try unsafe [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
-                count = try systemCall("read \(path)") {
-                    unsafe read(number, buffer.baseAddress, buffer.count)
+            return try file.withNumber { number in
+                try unsafe [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
+                    count = try systemCall("read \(path)") {
+                        unsafe read(number, buffer.baseAddress, buffer.count)
+                    }
                 }
             }
         } catch let error as PlatformError {

@@ -35,25 +35,28 @@ final class StoredObject: Sendable {
 
     /// Exactly `count` bytes from an offset (pread(2)).
     func read(at offset: Int64, count: Int) throws -> [UInt8] {
-        let number = file.number
         do {
-            return try unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
-                while done < count {
-                    let position = Int(offset) + done
-                    let got = try systemCall("read \(name)") {
-                        unsafe pread(
-                            number, buffer.baseAddress.map { unsafe $0 + done }, count - done,
-                            position)
-                    }
-                    guard got > 0 else {
-                        throw ObjectStoreError(
-                            code: .outOfRange, message: "\(name) became shorter")
-                    }
-                    done += got
-                }
-            }
+            return try file.withNumber { try read($0, at: offset, count: count) }
         } catch let error as PlatformError {
             throw DirectoryTree.translate(error, name.text)
+        }
+    }
+
+    private func read(_ number: Int32, at offset: Int64, count: Int) throws -> [UInt8] {
+        try unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
+            while done < count {
+                let position = Int(offset) + done
+                let got = try systemCall("read \(name)") {
+                    unsafe pread(
+                        number, buffer.baseAddress.map { unsafe $0 + done }, count - done,
+                        position)
+                }
+                guard got > 0 else {
+                    throw ObjectStoreError(
+                        code: .outOfRange, message: "\(name) became shorter")
+                }
+                done += got
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ final class ChildConversation: Sendable {
     /// Ends the child soon, from any thread and at any time.
     func cancel() {
         var one: UInt64 = 1
-        unsafe write(wake.number, &one, 8)
+        wake.withNumber { unsafe write($0, &one, 8) }
     }
 
     /// Starts the child and stays with it.
@@ -29,9 +29,13 @@ final class ChildConversation: Sendable {
         let inputPipe = try Pipe(ours: .writing)
         let outputPipe = try Pipe(ours: .reading)
         let errorPipe = try Pipe(ours: .reading)
-        let pid = try spawn.start(
-            input: inputPipe.theirs.number, output: outputPipe.theirs.number,
-            errorOutput: errorPipe.theirs.number)
+        let pid = try inputPipe.theirs.withNumber { input in
+            try outputPipe.theirs.withNumber { output in
+                try errorPipe.theirs.withNumber { errorOutput in
+                    try spawn.start(input: input, output: output, errorOutput: errorOutput)
+                }
+            }
+        }
         var exit: ChildExit?
         defer {
             // Only on the ways out that throw; its whole group goes, then it is reaped.
@@ -47,22 +51,15 @@ final class ChildConversation: Sendable {
         var errorOutput = ChildOutput(
             errorPipe.keepOurs(), of: spawn.program, limitBytes: limitBytes)
         while exit == nil {
-            var polled = [
-                pollfd(fd: process.number, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: wake.number, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: sending.number, events: Int16(POLLOUT), revents: 0),
-                pollfd(fd: output.number, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: errorOutput.number, events: Int16(POLLIN), revents: 0),
-            ]
-            let ready = try Self.wait(&polled, until: end)
-            if polled[1].revents != 0 { throw CancellationError() }
-            if ready == 0, let deadline {
+            let events = try wait(process, sending, output, errorOutput, until: end)
+            if events[1] { throw CancellationError() }
+            if !events.contains(true), let deadline {
                 throw DeadlineExceeded(spawn.program, limit: deadline)
             }
-            if polled[2].revents != 0 { sending.advance() }
-            if polled[3].revents != 0 { try output.advance() }
-            if polled[4].revents != 0 { try errorOutput.advance() }
-            if polled[0].revents != 0 { exit = Self.reap(pid) }
+            if events[2] { sending.advance() }
+            if events[3] { try output.advance() }
+            if events[4] { try errorOutput.advance() }
+            if events[0] { exit = Self.reap(pid) }
         }
         // What it wrote just before its end is in the pipes still.
         while try output.advance() {}
@@ -71,22 +68,47 @@ final class ChildConversation: Sendable {
             exit: exit ?? .unknown, output: output.bytes, errorOutput: errorOutput.bytes)
     }
 
-    /// Answers 0 when `end` has come and nothing is ready.
-    private static func wait(
+    /// Waits until something is ready, and answers what: the end of the process, a cancellation, room
+    /// for input, output, error output; nothing when `end` has come.
+    private func wait(
+        _ process: borrowing Descriptor, _ input: borrowing ChildInput,
+        _ output: borrowing ChildOutput, _ errorOutput: borrowing ChildOutput,
+        until end: ContinuousClock.Instant?
+    ) throws -> [Bool] {
+        try process.withNumber { process in
+            try wake.withNumber { wake in
+                try input.withNumber { input in
+                    try output.withNumber { output in
+                        try errorOutput.withNumber { errorOutput in
+                            var polled = [process, wake, input, output, errorOutput].map {
+                                pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+                            }
+                            polled[2].events = Int16(POLLOUT)
+                            try Self.poll(&polled, until: end)
+                            return polled.map { $0.revents != 0 }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns when something is ready or `end` has come.
+    private static func poll(
         _ polled: inout [pollfd], until end: ContinuousClock.Instant?
-    ) throws -> Int32 {
+    ) throws {
         while true {
             var milliseconds: Int32 = -1
             if let end {
                 let left = max(.zero, end - .now) / .milliseconds(1)
                 milliseconds = Int32(min(left.rounded(.up), 3_600_000))
             }
-            let ready = unsafe poll(&polled, nfds_t(polled.count), milliseconds)
-            if ready > 0 { return ready }
+            let ready = unsafe Glibc.poll(&polled, nfds_t(polled.count), milliseconds)
+            if ready > 0 { return }
             if ready < 0, errno != EINTR {
                 throw PlatformError(code: .systemCall, message: "poll", errno: errno)
             }
-            if ready == 0, let end, end <= .now { return 0 }
+            if ready == 0, let end, end <= .now { return }
         }
     }
 

@@ -12,21 +12,21 @@ struct ChildInput: ~Copyable {
         self.bytes = bytes
     }
 
-    /// What poll(2) watches; -1 when there is nothing more to write.
-    var number: Int32 {
+    /// Calls `body` with what poll(2) watches; -1 when there is nothing more to write.
+    borrowing func withNumber<Answer>(_ body: (Int32) throws -> Answer) rethrows -> Answer {
         switch pipe {
-        case .some(let pipe): pipe.number
-        case .none: -1
+        case .some(let pipe): try pipe.withNumber(body)
+        case .none: try body(-1)
         }
     }
 
     /// Writes what fits; a child that reads no further is no error.
     mutating func advance() {
-        let number = self.number
-        let start = written
-        let got = unsafe bytes.withUnsafeBytes { buffer in
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[start...])
-            return unsafe berth_write(number, rest.baseAddress, rest.count)
+        let got = withNumber { number in
+            unsafe bytes.withUnsafeBytes { buffer in
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
+                return unsafe berth_write(number, rest.baseAddress, rest.count)
+            }
         }
         if got > 0 { written += got }
         let isOver = got < 0 && errno != EINTR && errno != EAGAIN

@@ -14,11 +14,11 @@ struct ChildOutput: ~Copyable {
         self.limitBytes = limitBytes
     }
 
-    /// What poll(2) watches; -1 when everybody has closed the output.
-    var number: Int32 {
+    /// Calls `body` with what poll(2) watches; -1 when everybody has closed the output.
+    borrowing func withNumber<Answer>(_ body: (Int32) throws -> Answer) rethrows -> Answer {
         switch pipe {
-        case .some(let pipe): pipe.number
-        case .none: -1
+        case .some(let pipe): try pipe.withNumber(body)
+        case .none: try body(-1)
         }
     }
 
@@ -27,16 +27,20 @@ struct ChildOutput: ~Copyable {
     /// - Throws: `PlatformError` `limitExceeded`, or the error number.
     @discardableResult
     mutating func advance() throws -> Bool {
-        let number = self.number
-        guard number >= 0 else { return false }
-        let got = unsafe read(number, &chunk, chunk.count)
+        var room: [UInt8] = []
+        swap(&room, &chunk)
+        defer { swap(&room, &chunk) }
+        let taken = withNumber { number -> Int? in
+            number < 0 ? nil : unsafe read(number, &room, room.count)
+        }
+        guard let got = taken else { return false }
         if got == 0 { pipe = nil }
         if got < 0, errno != EAGAIN, errno != EINTR {
             throw PlatformError(
                 code: .systemCall, message: "read the output of \(program)", errno: errno)
         }
         guard got > 0 else { return got < 0 && errno == EINTR }
-        bytes += chunk.prefix(got)
+        bytes += room.prefix(got)
         guard bytes.count <= limitBytes else {
             throw PlatformError(
                 code: .limitExceeded, message: "\(program) wrote more than \(limitBytes) bytes")

@@ -3,7 +3,9 @@ import Glibc
 
 /// An open file descriptor, owned: it is closed when the owner goes.
 ///
-/// All descriptors are opened close-on-exec.
+/// All descriptors are opened close-on-exec. The number never leaves `withNumber`: where it was read
+/// and used on its own, a release build closed it behind the last use of its owner, and so before
+/// the call that it was read for.
 public struct Descriptor: ~Copyable, Sendable {
     /// The number, for calls of this module's peers; it must not outlive the owner.
     public let number: Int32
@@ -38,15 +40,38 @@ public struct Descriptor: ~Copyable, Sendable {
         opening name: [UInt8], at directory: borrowing Descriptor, flags: Int32,
         mode: UInt32 = 0o600
     ) throws {
-        let parent = directory.number
         let path = name.map { CChar(bitPattern: $0) } + [0]
-        number = try systemCall("openat \(String(decoding: name, as: UTF8.self))") {
-            unsafe berth_openat(parent, path, flags | O_CLOEXEC, mode)
+        number = try directory.withNumber { parent in
+            try systemCall("openat \(String(decoding: name, as: UTF8.self))") {
+                unsafe berth_openat(parent, path, flags | O_CLOEXEC, mode)
+            }
         }
     }
 
     deinit {
         _ = Glibc.close(number)
+    }
+
+    /// Calls `body` with the number of the descriptor, which is open until `body` has returned.
+    ///
+    /// - Parameter body: makes the calls; it keeps the number nowhere, unless in something that keeps
+    ///   the owner as well.
+    /// - Throws: what `body` throws.
+    @discardableResult
+    public borrowing func withNumber<Answer: ~Copyable, Failure: Error>(
+        _ body: (Int32) throws(Failure) -> Answer
+    ) throws(Failure) -> Answer {
+        defer { extendLifetime(self) }
+        return try body(number)
+    }
+
+    /// Opens it once more (fcntl(2), F_DUPFD_CLOEXEC): both share one offset.
+    ///
+    /// - Throws: `PlatformError` with the error number.
+    public borrowing func duplicate() throws -> Descriptor {
+        try withNumber { number in
+            Descriptor(owning: try systemCall("duplicate a descriptor") { berth_duplicate(number) })
+        }
     }
 
     /// Closes it and reports what a failing close(2) says; the descriptor is gone either way.

@@ -19,10 +19,11 @@ public enum DurableFile {
         do {
             let file = try Descriptor(
                 opening: temporary, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
-            let number = file.number
-            try systemCall("set the mode of \(path)") { fchmod(number, mode) }
-            try writeAll(bytes, to: file, path)
-            try systemCall("fsync \(path)") { fsync(number) }
+            try file.withNumber { number in
+                try systemCall("set the mode of \(path)") { fchmod(number, mode) }
+                try writeAll(bytes, to: number, path)
+                try systemCall("fsync \(path)") { fsync(number) }
+            }
             try file.close()
             try systemCall("rename to \(path)") { unsafe rename(temporary, path) }
         } catch {
@@ -40,7 +41,12 @@ public enum DurableFile {
     /// - Throws: `PlatformError`: `limitExceeded`, or the error number.
     public static func read(_ path: String, limitBytes: Int = 1 << 20) throws -> [UInt8] {
         let file = try Descriptor(opening: path, flags: O_RDONLY)
-        let number = file.number
+        return try file.withNumber { try readAll($0, path, limitBytes: limitBytes) }
+    }
+
+    private static func readAll(
+        _ number: Int32, _ path: String, limitBytes: Int
+    ) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)
         while true {
@@ -66,14 +72,12 @@ public enum DurableFile {
             directory = slash == path.startIndex ? "/" : String(path[..<slash])
         }
         let open = try Descriptor(opening: directory, flags: O_RDONLY | O_DIRECTORY)
-        let number = open.number
-        try systemCall("fsync \(directory)") { fsync(number) }
+        try open.withNumber { number in
+            try systemCall("fsync \(directory)") { fsync(number) }
+        }
     }
 
-    private static func writeAll(
-        _ bytes: [UInt8], to file: borrowing Descriptor, _ path: String
-    ) throws {
-        let number = file.number
+    private static func writeAll(_ bytes: [UInt8], to number: Int32, _ path: String) throws {
         var written = 0
         while written < bytes.count {
             written += try systemCall("write \(path)") {

@@ -16,9 +16,10 @@ public struct FileLock: ~Copyable, Sendable {
     public init(path: String, purpose: String) throws {
         let file = try Descriptor(
             opening: path, flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-        let number = file.number
         do {
-            try systemCall("lock \(path)") { berth_flock_exclusive(number) }
+            try file.withNumber { number in
+                try systemCall("lock \(path)") { berth_flock_exclusive(number) }
+            }
         } catch let error as PlatformError where error.errno == EWOULDBLOCK {
             // The holder's id is a courtesy: an unreadable file does not change the answer.
             let holder = (try? DurableFile.read(path, limitBytes: 64)) ?? []
@@ -28,9 +29,11 @@ public struct FileLock: ~Copyable, Sendable {
                 code: .locked,
                 message: "\(purpose): \(name) holds \(path); stop it, or use another directory")
         }
-        try systemCall("write \(path)") { ftruncate(number, 0) }
         let line = Array("\(getpid())\n".utf8)
-        try systemCall("write \(path)") { unsafe Glibc.write(number, line, line.count) }
+        try file.withNumber { number in
+            try systemCall("write \(path)") { ftruncate(number, 0) }
+            try systemCall("write \(path)") { unsafe Glibc.write(number, line, line.count) }
+        }
         self.file = file
     }
 }

@@ -86,12 +86,13 @@ public final class LogOutput: Sendable {
         while sent < bytes.count {
             let got = unsafe bytes.withUnsafeBytes { buffer in
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[sent...])
-                let number = descriptor.number
-                if isSocket {
-                    let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-                    return unsafe Glibc.send(number, rest.baseAddress, rest.count, flags)
+                return descriptor.withNumber { number in
+                    if isSocket {
+                        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+                        return unsafe Glibc.send(number, rest.baseAddress, rest.count, flags)
+                    }
+                    return unsafe berth_write(number, rest.baseAddress, rest.count)
                 }
-                return unsafe berth_write(number, rest.baseAddress, rest.count)
             }
             if got > 0 {
                 sent += got
@@ -99,8 +100,10 @@ public final class LogOutput: Sendable {
                 continue
             } else if errno == EAGAIN, waits > 0 {
                 waits -= 1
-                var wanted = pollfd(fd: descriptor.number, events: Int16(POLLOUT), revents: 0)
-                unsafe poll(&wanted, 1, 50)
+                descriptor.withNumber { number in
+                    var wanted = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+                    return unsafe poll(&wanted, 1, 50)
+                }
             } else {
                 return sent
             }

@@ -19,8 +19,12 @@ public func removeTree(at path: String) throws {
 
 /// Removes whatever is in a directory, and leaves the directory.
 private func empty(_ directory: borrowing Descriptor, _ path: String) throws {
-    let parent = directory.number
-    for name in try directoryEntries(of: directory) where !unlinkFile(parent, name) {
+    let names = try directoryEntries(of: directory)
+    try directory.withNumber { try remove(names, from: $0, path) }
+}
+
+private func remove(_ names: [[UInt8]], from parent: Int32, _ path: String) throws {
+    for name in names where !unlinkFile(parent, name) {
         let text = path + "/" + String(decoding: name, as: UTF8.self)
         let bytes = name.map { CChar(bitPattern: $0) } + [0]
         let flags = UInt64(O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)

@@ -50,11 +50,11 @@ public final class SpawnedProcess: Sendable {
             program: program, arguments: arguments, environment: environment,
             directory: directory, user: user, diesWithParent: diesWithParent,
             controlGroup: controlGroup)
-        let number = log.number
+        let log = try log.duplicate()
         let queue = DispatchQueue(label: "berth.process \(program)")
         return try await withCheckedThrowingContinuation { continuation in
             queue.async {
-                let started = Result { try start(spawn, log: number) }
+                let started = Result { try log.withNumber { try start(spawn, log: $0) } }
                 continuation.resume(with: started)
                 // The signal of PR_SET_PDEATHSIG comes when the thread that forked ends, so this
                 // one stays until the process is gone.
@@ -154,7 +154,8 @@ public final class SpawnedProcess: Sendable {
     ///
     /// - Throws: `PlatformError` with the error number, such as that of a missing permission.
     public func signal(_ number: Int32) throws {
-        guard berth_pidfd_send_signal(process.number, number) < 0, errno != ESRCH else { return }
+        let answer = process.withNumber { berth_pidfd_send_signal($0, number) }
+        guard answer < 0, errno != ESRCH else { return }
         throw PlatformError(code: .systemCall, message: "signal process \(pid)", errno: errno)
     }
 
@@ -207,8 +208,10 @@ public final class SpawnedProcess: Sendable {
     /// Has `end()` called once when the process ends.
     private func watch() {
         // Sources are thread-safe objects (dispatch_source_create(3)); only the type does not say so.
-        nonisolated(unsafe) let source = DispatchSource.makeReadSource(
-            fileDescriptor: process.number, queue: DispatchQueue(label: "berth.process.end"))
+        nonisolated(unsafe) let source = process.withNumber {
+            DispatchSource.makeReadSource(
+                fileDescriptor: $0, queue: DispatchQueue(label: "berth.process.end"))
+        }
         // The source keeps this object, and with it the descriptor, until it is cancelled.
         unsafe source.setEventHandler { @Sendable in
             if self.end() { unsafe source.cancel() }
@@ -242,18 +245,23 @@ public final class SpawnedProcess: Sendable {
         if got == 0 { return nil }
         if got == pid { return ChildExit(status: status) }
         // ECHILD: an adopted process, or SIGCHLD is ignored. Its descriptor says whether it ended.
-        var polled = pollfd(fd: process.number, events: Int16(POLLIN), revents: 0)
-        return unsafe poll(&polled, 1, 0) > 0 ? .unknown : nil
+        return hasEnded(waitingMilliseconds: 0) ? .unknown : nil
     }
 
     private func blockUntilEnd(atMost limit: Duration? = nil) {
         let end = limit.map { ContinuousClock.now + $0 }
-        var polled = pollfd(fd: process.number, events: Int16(POLLIN), revents: 0)
         while true {
             let left = end.map { max(.zero, $0 - .now) / .milliseconds(1) }
             let milliseconds = left.map { Int32(min($0.rounded(.up), 3_600_000)) } ?? -1
-            let ready = unsafe poll(&polled, 1, milliseconds)
-            if ready > 0 || ready == 0 && left == 0 { return }
+            if hasEnded(waitingMilliseconds: milliseconds) || left == 0 { return }
+        }
+    }
+
+    /// Whether poll(2) finds it ended; -1 waits until it has, or a signal comes.
+    private func hasEnded(waitingMilliseconds limit: Int32) -> Bool {
+        process.withNumber { number in
+            var polled = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            return unsafe poll(&polled, 1, limit) > 0
         }
     }
 }

@@ -24,8 +24,14 @@ final class FileSystemDirectory: Sendable {
                 opening: [UInt8(ascii: ".")], at: descriptor, flags: O_RDONLY | O_DIRECTORY))
     }
 
-    /// The descriptor's number; it must not outlive the directory.
-    var number: Int32 { descriptor.number }
+    /// See `Descriptor.withNumber`; the directory stays open until `body` has returned.
+    @discardableResult
+    func withNumber<Answer: ~Copyable, Failure: Error>(
+        _ body: (Int32) throws(Failure) -> Answer
+    ) throws(Failure) -> Answer {
+        defer { extendLifetime(self) }
+        return try descriptor.withNumber(body)
+    }
 
     /// Opens an entry that must be a directory itself.
     func directory(_ name: [UInt8]) throws -> FileSystemDirectory {
@@ -86,16 +92,20 @@ final class FileSystemDirectory: Sendable {
     /// What the directory itself is (fstat(2)).
     func status() throws -> FileSystemStatus {
         var status = stat()
-        try systemCall("fstat") { unsafe fstat(descriptor.number, &status) }
+        try withNumber { number in
+            try systemCall("fstat") { unsafe fstat(number, &status) }
+        }
         return FileSystemStatus(status)
     }
 
     /// What an entry is; a symlink is not followed (fstatat(2)).
     func status(of name: [UInt8]) throws -> FileSystemStatus {
         var status = stat()
-        try systemCall("fstatat") {
-            unsafe CName.with(name) { path in
-                unsafe fstatat(descriptor.number, path, &status, AT_SYMLINK_NOFOLLOW)
+        try withNumber { number in
+            try systemCall("fstatat") {
+                unsafe CName.with(name) { path in
+                    unsafe fstatat(number, path, &status, AT_SYMLINK_NOFOLLOW)
+                }
             }
         }
         return FileSystemStatus(status)
@@ -103,18 +113,22 @@ final class FileSystemDirectory: Sendable {
 
     /// The kind of file system the directory is on (`f_type` of fstatfs(2)).
     func fileSystemKind() throws -> Int {
-        try systemCall("fstatfs") { berth_file_system_kind(descriptor.number) }
+        try withNumber { number in
+            try systemCall("fstatfs") { berth_file_system_kind(number) }
+        }
     }
 
     /// A symlink's target, raw bytes (readlinkat(2)).
     func linkTarget(of name: [UInt8]) throws -> [UInt8] {
-        try unsafe [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
-            guard let base = buffer.baseAddress else { return }
-            let capacity = buffer.count
-            count = try systemCall("readlinkat") {
-                unsafe CName.with(name) { path in
-                    unsafe base.withMemoryRebound(to: CChar.self, capacity: capacity) { text in
-                        unsafe readlinkat(descriptor.number, path, text, capacity)
+        try withNumber { number in
+            try unsafe [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
+                guard let base = buffer.baseAddress else { return }
+                let capacity = buffer.count
+                count = try systemCall("readlinkat") {
+                    unsafe CName.with(name) { path in
+                        unsafe base.withMemoryRebound(to: CChar.self, capacity: capacity) { text in
+                            unsafe readlinkat(number, path, text, capacity)
+                        }
                     }
                 }
             }
@@ -125,8 +139,8 @@ final class FileSystemDirectory: Sendable {
     func attributes(of name: [UInt8]) throws -> [Node.ExtendedAttribute] {
         // There is no llistxattr at a directory below Linux 6.13; the way through /proc resolves
         // the descriptor and then the single name, which is not followed.
-        try withExtendedLifetime(self) {
-            let path = Array("/proc/self/fd/\(descriptor.number)/".utf8) + name
+        try withNumber { number in
+            let path = Array("/proc/self/fd/\(number)/".utf8) + name
             return try unsafe FileSystemAttributes.read(
                 list: { buffer, size in
                     unsafe CName.with(path) { unsafe berth_llistxattr($0, buffer, UInt(size)) }
@@ -141,9 +155,8 @@ final class FileSystemDirectory: Sendable {
 
     /// The extended attributes of the directory itself.
     func attributes() throws -> [Node.ExtendedAttribute] {
-        try withExtendedLifetime(self) {
-            let number = descriptor.number
-            return try unsafe FileSystemAttributes.read(
+        try withNumber { number in
+            try unsafe FileSystemAttributes.read(
                 list: { buffer, size in unsafe berth_flistxattr(number, buffer, UInt(size)) },
                 get: { attribute, buffer, size in
                     unsafe berth_fgetxattr(number, attribute, buffer, UInt(size))

@@ -37,15 +37,19 @@ final class RestoreDirectory: Sendable {
     }
 
     func makeDirectory(_ name: [UInt8]) throws {
-        try systemCall("mkdirat") {
-            unsafe CName.with(name) { unsafe mkdirat(directory.number, $0, 0o700) }
+        try directory.withNumber { number in
+            try systemCall("mkdirat") {
+                unsafe CName.with(name) { unsafe mkdirat(number, $0, 0o700) }
+            }
         }
     }
 
     private func makeSymlink(_ name: [UInt8], to target: [UInt8]) throws {
-        try systemCall("symlinkat") {
-            unsafe CName.with(name) { place in
-                unsafe CName.with(target) { unsafe symlinkat($0, directory.number, place) }
+        try directory.withNumber { number in
+            try systemCall("symlinkat") {
+                unsafe CName.with(name) { place in
+                    unsafe CName.with(target) { unsafe symlinkat($0, number, place) }
+                }
             }
         }
     }
@@ -60,17 +64,19 @@ final class RestoreDirectory: Sendable {
         case .file, .directory, .symlink, .socket:
             preconditionFailure("a \(node.kind.rawValue) is not made by mknod")
         }
-        try systemCall("mknodat") {
-            unsafe CName.with(node.name) {
-                unsafe mknodat(directory.number, $0, kind | 0o600, UInt(node.device))
+        try directory.withNumber { number in
+            try systemCall("mknodat") {
+                unsafe CName.with(node.name) {
+                    unsafe mknodat(number, $0, kind | 0o600, UInt(node.device))
+                }
             }
         }
     }
 
     /// Gives the directory itself a node's metadata.
     func apply(_ node: Node, isolates: Bool) throws {
-        try withExtendedLifetime(directory) {
-            try RestoreMetadata.apply(node, to: directory.number, isolates: isolates)
+        try directory.withNumber {
+            try RestoreMetadata.apply(node, to: $0, isolates: isolates)
         }
     }
 
@@ -81,18 +87,19 @@ final class RestoreDirectory: Sendable {
         } else {
             try makeSpecial(node)
         }
-        try withExtendedLifetime(directory) {
-            try RestoreMetadata.apply(
-                node, named: node.name, in: directory.number, isolates: isolates)
+        try directory.withNumber {
+            try RestoreMetadata.apply(node, named: node.name, in: $0, isolates: isolates)
         }
     }
 
     /// Gives a file inside one more name, in `other`.
     func makeLink(from name: [UInt8], to newName: [UInt8], in other: RestoreDirectory) throws {
-        try systemCall("linkat") {
-            unsafe CName.with(name) { old in
-                unsafe CName.with(newName) {
-                    unsafe linkat(directory.number, old, other.directory.number, $0, 0)
+        try directory.withNumber { from in
+            try other.directory.withNumber { to in
+                try systemCall("linkat") {
+                    unsafe CName.with(name) { old in
+                        unsafe CName.with(newName) { unsafe linkat(from, old, to, $0, 0) }
+                    }
                 }
             }
         }
@@ -104,21 +111,27 @@ final class RestoreDirectory: Sendable {
         try body()
         let time = timespec(
             tv_sec: Int(before.seconds), tv_nsec: Int(before.nanoseconds))
-        try systemCall("futimens") { unsafe futimens(directory.number, [time, time]) }
+        try directory.withNumber { number in
+            try systemCall("futimens") { unsafe futimens(number, [time, time]) }
+        }
     }
 
     /// Makes everything of the file system durable (syncfs(2)).
     func sync() throws {
-        try systemCall("syncfs") { berth_syncfs(directory.number) }
+        try directory.withNumber { number in
+            try systemCall("syncfs") { berth_syncfs(number) }
+        }
     }
 
     private func open(_ name: [UInt8], flags: Int32, mode: UInt64) throws -> Descriptor {
-        let number = try systemCall("openat2") {
-            unsafe CName.with(name) {
-                unsafe berth_openat2(
-                    directory.number, $0, UInt64(flags | O_CLOEXEC), mode, Self.resolve)
-            }
+        try directory.withNumber { number in
+            Descriptor(
+                owning: try systemCall("openat2") {
+                    unsafe CName.with(name) {
+                        unsafe berth_openat2(
+                            number, $0, UInt64(flags | O_CLOEXEC), mode, Self.resolve)
+                    }
+                })
         }
-        return Descriptor(owning: number)
     }
 }

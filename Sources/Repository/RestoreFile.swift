@@ -48,10 +48,11 @@ final class RestoreFile {
                 "the tree",
                 "'\(node.displayName)' has \(offset) bytes of content instead of \(node.sizeBytes)")
         }
-        let number = descriptor.number
         let length = Int(offset)
-        try systemCall("ftruncate") { ftruncate(number, length) }
-        try RestoreMetadata.apply(node, to: number, isolates: isolates)
+        try descriptor.withNumber { number in
+            try systemCall("ftruncate") { ftruncate(number, length) }
+            try RestoreMetadata.apply(node, to: number, isolates: isolates)
+        }
     }
 
     /// The end of the block of the file in which the byte at `start` is.
@@ -74,13 +75,15 @@ final class RestoreFile {
 
     private func write(_ chunk: [UInt8], from start: Int, to end: Int) throws {
         var done = start
-        let number = descriptor.number
         while done < end {
             let count = end - done
             let place = Int(offset) + done
-            done += try unsafe chunk.withUnsafeBytes { bytes in
-                try systemCall("write") {
-                    unsafe pwrite(number, bytes.baseAddress.map { unsafe $0 + done }, count, place)
+            done += try descriptor.withNumber { number in
+                try unsafe chunk.withUnsafeBytes { bytes in
+                    try systemCall("write") {
+                        unsafe pwrite(
+                            number, bytes.baseAddress.map { unsafe $0 + done }, count, place)
+                    }
                 }
             }
         }

@@ -68,9 +68,10 @@ struct ApplyStaging: Sendable {
     }
 
     private static func status(of directory: borrowing Descriptor) throws -> UInt64 {
-        let number = directory.number
         var status = stat()
-        try systemCall("look at a directory") { unsafe fstat(number, &status) }
+        try directory.withNumber { number in
+            try systemCall("look at a directory") { unsafe fstat(number, &status) }
+        }
         guard status.st_uid == 0 else {
             throw Failure(
                 code: "staging-missing", message: "a staging directory does not belong to root",

@@ -49,7 +49,8 @@ struct FilesystemMount: Sendable {
     /// The projects' users reach their home through the root, and cannot list it.
     private func expose(_ path: String) throws {
         let root = try Descriptor(opening: path, flags: O_DIRECTORY)
-        let number = root.number
-        try systemCall("set the mode of \(path)") { fchmod(number, 0o711) }
+        try root.withNumber { number in
+            try systemCall("set the mode of \(path)") { fchmod(number, 0o711) }
+        }
     }
 }

@@ -68,9 +68,10 @@ struct VolumeFiles: Sendable {
         try await pool.run {
             _ = try Subvolume.create(at: path)
             let directory = try Descriptor(opening: path, flags: O_DIRECTORY | O_NOFOLLOW)
-            let number = directory.number
-            try systemCall("set the mode of \(path)") { fchmod(number, mode) }
-            try systemCall("give \(path) away") { fchown(number, uid, gid) }
+            try directory.withNumber { number in
+                try systemCall("set the mode of \(path)") { fchmod(number, mode) }
+                try systemCall("give \(path) away") { fchown(number, uid, gid) }
+            }
         }
     }
 

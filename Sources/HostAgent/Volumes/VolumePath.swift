@@ -21,9 +21,10 @@ struct VolumePath: Sendable {
         do {
             let found = try Self.open(
                 root, path.components, flags: Self.pathOnly | O_NOFOLLOW, path: path)
-            let number = found.number
             var status = stat()
-            try systemCall("look at \(path)") { unsafe fstat(number, &status) }
+            try found.withNumber { number in
+                try systemCall("look at \(path)") { unsafe fstat(number, &status) }
+            }
             return UInt64(status.st_ino)
         } catch let error as PlatformError where error.errno == ENOENT {
             return nil
@@ -48,11 +49,12 @@ struct VolumePath: Sendable {
 
     /// The inode of a name in a directory, a link itself and not what it points to.
     static func inode(of name: [UInt8], in directory: borrowing Descriptor) throws -> UInt64 {
-        let number = directory.number
         let characters = name.map { CChar(bitPattern: $0) } + [0]
         var status = stat()
-        try systemCall("look at \(String(decoding: name, as: UTF8.self))") {
-            unsafe fstatat(number, characters, &status, AT_SYMLINK_NOFOLLOW)
+        try directory.withNumber { number in
+            try systemCall("look at \(String(decoding: name, as: UTF8.self))") {
+                unsafe fstatat(number, characters, &status, AT_SYMLINK_NOFOLLOW)
+            }
         }
         return UInt64(status.st_ino)
     }
@@ -65,15 +67,17 @@ struct VolumePath: Sendable {
         _ name: [UInt8], in directory: borrowing Descriptor, to newName: [UInt8],
         in parent: borrowing Descriptor, isExchange: Bool
     ) throws {
-        let from = directory.number
-        let to = parent.number
         let old = name.map { CChar(bitPattern: $0) } + [0]
         let new = newName.map { CChar(bitPattern: $0) } + [0]
         let text = String(decoding: newName, as: UTF8.self)
         let flags = isExchange ? BERTH_RENAME_EXCHANGE : BERTH_RENAME_NOREPLACE
         do {
-            try systemCall("put \(text) into place") {
-                unsafe berth_renameat2(from, old, to, new, UInt32(flags))
+            try directory.withNumber { from in
+                try parent.withNumber { to in
+                    try systemCall("put \(text) into place") {
+                        unsafe berth_renameat2(from, old, to, new, UInt32(flags))
+                    }
+                }
             }
         } catch let error as PlatformError where error.errno == EXDEV {
             throw Failure(
@@ -94,15 +98,17 @@ struct VolumePath: Sendable {
     private static func make(
         _ name: [UInt8], in parent: borrowing Descriptor, uid: UInt32, gid: UInt32
     ) throws -> Descriptor {
-        let number = parent.number
         let characters = name.map { CChar(bitPattern: $0) } + [0]
         let text = String(decoding: name, as: UTF8.self)
-        try systemCall("make the directory \(text)") {
-            unsafe mkdirat(number, characters, 0o755)
+        try parent.withNumber { number in
+            try systemCall("make the directory \(text)") {
+                unsafe mkdirat(number, characters, 0o755)
+            }
         }
         let made = try Descriptor(opening: name, at: parent, flags: O_DIRECTORY | O_NOFOLLOW)
-        let madeNumber = made.number
-        try systemCall("give the directory \(text) away") { fchown(madeNumber, uid, gid) }
+        try made.withNumber { number in
+            try systemCall("give the directory \(text) away") { fchown(number, uid, gid) }
+        }
         return made
     }
 
@@ -111,13 +117,14 @@ struct VolumePath: Sendable {
     ) throws -> Descriptor {
         let joined = components.isEmpty ? [0x2E] : Array(components.joined(separator: [0x2F]))
         let characters = joined.map { CChar(bitPattern: $0) } + [0]
-        let number = root.number
         do {
-            return Descriptor(
-                owning: try systemCall("open \(path)") {
-                    unsafe berth_openat2(
-                        number, characters, UInt64(flags | O_CLOEXEC), 0, resolve)
-                })
+            return try root.withNumber { number in
+                Descriptor(
+                    owning: try systemCall("open \(path)") {
+                        unsafe berth_openat2(
+                            number, characters, UInt64(flags | O_CLOEXEC), 0, resolve)
+                    })
+            }
         } catch let error as PlatformError where error.errno == EXDEV {
             throw Failure(
                 code: "path-escapes",
