@@ -6,23 +6,29 @@ enum CopyEnding {
     /// Says of a copy what became of the operation that applied it, in the transaction of its end:
     /// nobody finds the copy open that is done.
     ///
-    /// One that was stopped, or came to an outdated volume, is pending again; its workflow decides.
+    /// One that was stopped, or whose destination was placed anew meanwhile, is pending again; its
+    /// workflow decides.
     static func applied(
-        _ copy: CopyID, _ destination: ProjectID, _ ending: OperationEnding,
-        in change: inout Change
+        _ copy: CopyID, by body: OperationBody, _ ending: OperationEnding, in change: inout Change
     ) async throws {
+        guard let destination = body.project else { return }
+        let store = CopyStore(change.transaction)
         switch ending {
         case .succeeded:
             try await end(copy, destination, .done, failure: nil, in: &change)
-        case .failed(let failure) where failure.code != "stale-generation":
-            try await end(copy, destination, .failed, failure: failure, in: &change)
-        case .failed, .canceled, .expired:
-            guard try await CopyStore(change.transaction).isOpen(copy) else { return }
-            try await change.record(
-                .copyChanged(
-                    CopyChanged(
-                        copy: copy, destination: destination, state: .pending, failure: nil)))
+            return
+        case .failed(let failure):
+            let input = try JSON.decode(VolumeApplyInput.self, from: body.input)
+            if try await store.isPlaced(destination, lane: body.lane, input.volume.generation) {
+                try await end(copy, destination, .failed, failure: failure, in: &change)
+                return
+            }
+        case .canceled, .expired: break
         }
+        guard try await store.isOpen(copy) else { return }
+        try await change.record(
+            .copyChanged(
+                CopyChanged(copy: copy, destination: destination, state: .pending, failure: nil)))
     }
 
     /// - Parameter state: how it ends; nil only lets go of the backup.

@@ -28,8 +28,8 @@ struct OperationCompletion: Sendable {
                 try await change.record(.pinReleased(pin))
             }
         }
-        if let copy = body.copy, let destination = body.project {
-            try await CopyEnding.applied(copy, destination, ending, in: &change)
+        if let copy = body.copy {
+            try await CopyEnding.applied(copy, by: body, ending, in: &change)
         }
         try await transitions.end(body.id, epoch: epoch, ending)
         change.lanes.insert(OperationBell.ended)

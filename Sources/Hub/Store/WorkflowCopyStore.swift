@@ -51,6 +51,17 @@ struct CopyStore: Sendable {
         }
     }
 
+    /// Whether a project is still placed where an operation was sent.
+    func isPlaced(_ project: ProjectID, lane: String, _ generation: Int64) async throws -> Bool {
+        // 7.
+        let result = try await transaction.query(
+            """
+            SELECT project FROM placements
+            WHERE project = \(project) AND host = \(lane)::uuid AND generation = \(generation)
+            """)
+        return result.first != nil
+    }
+
     /// A copy's destination and the operation that applies it now.
     func work(
         on copy: CopyID

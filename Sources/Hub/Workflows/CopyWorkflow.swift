@@ -198,11 +198,9 @@ struct CopyWorkflow: WorkflowSteps {
             if child?.isStale == true, !isCanceling { return [] }
             state = .canceled
         case .failed(let failure):
-            // The destination was placed anew meanwhile: the copy follows it.
-            if failure.code == "stale-generation", (tries[copy] ?? 0) < 100 { return [] }
-            return [
-                .endCopy(copy, destination: facts.destination, .failed, failure)
-            ]
+            // The destination was placed anew meanwhile: the copy is open, and follows it.
+            if facts.state == .pending, (tries[copy] ?? 0) < 100 { return [] }
+            return [.endCopy(copy, destination: facts.destination, .failed, failure)]
         case .expired: state = .expired
         }
         return [.endCopy(copy, destination: facts.destination, state, nil)]

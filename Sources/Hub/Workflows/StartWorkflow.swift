@@ -112,6 +112,11 @@ struct StartWorkflow: SequentialSteps {
             let copy = copyEnd(key, .canceled, nil, facts)
             return (copy.map { [$0] } ?? []) + stop(facts)
         }
+        if failure.code == "volume-exists", facts.project.isProvisioned == nil {
+            // Nobody had looked: what is there is kept, and its generation checked by the start.
+            phase = .copies
+            return []
+        }
         // A copy that fails says so itself; it does not keep the project down.
         if let end = copyEnd(key, .failed, failure, facts) { return [end] }
         return [.fail(failure)]
