@@ -68,9 +68,11 @@ struct Agent: Sendable {
                 "runtimes": .integer(Int64(runtimes)),
             ])
         try await recover()
-        let services = AgentServices(
-            host: host, configuration: configuration, identity: identity)
-        try await runServices([services], until: termination)
+        let services: [any Service] = [
+            AgentServices(host: host, configuration: configuration, identity: identity),
+            ObservationService(host: host), RuntimeSupervisor(host: host),
+        ]
+        try await runServices(services, until: termination)
         await host.ledger.close()
         logger.info("The agent has stopped; the projects' processes go on.")
     }

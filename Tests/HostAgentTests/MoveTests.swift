@@ -84,4 +84,52 @@ struct MoveTests {
             #expect(unchanged.backup.rootTree == saved.backup.rootTree)
         }
     }
+
+    @Test("a subvolume inside a volume makes the backup partial and freshness unknown")
+    func nested() async throws {
+        try await TestHost.run { host in
+            let volume = try await host.filledProject()
+            try await host.shell(
+                "btrfs -q subvolume create inner && echo x > inner/x",
+                in: host.layout.volume(volume.project))
+            let partial = try await host.backup(volume, base: nil)
+            #expect(partial.omissions.count == 1)
+            #expect(partial.omissions.first?.hasPrefix("inner: ") == true)
+            #expect(!partial.isCurrent)
+            let seen = try await host.hub.wait("observation") { state in
+                state.volumes[volume.project].flatMap { $0.base == partial.backup.id ? $0 : nil }
+            }
+            #expect(seen.freshness == .unknown)
+        }
+    }
+
+    @Test("a cancelled backup confirms that it stopped and leaves nothing behind")
+    func cancel() async throws {
+        try await TestHost.run { host in
+            let volume = try await host.filledProject()
+            let isHeld = Locked(false)
+            host.hub.state.withLock { state -> Void in
+                state.beforePut = { _ in
+                    isHeld.withLock { $0 = true }
+                    // Until the agent gives the request up.
+                    try? await ContinuousClock().sleep(for: .seconds(600))
+                }
+            }
+            let operation = try host.hub.submit(
+                .volumeBackup,
+                VolumeBackupInput(
+                    volume: volume, backup: .make(), base: nil, isFinal: false, tags: []))
+            try await withDeadline(.seconds(30), "an upload begins") {
+                while !isHeld.withLock({ $0 }) {
+                    try await ContinuousClock().sleep(for: .milliseconds(2))
+                }
+            }
+            host.hub.state.withLock { state -> Void in state.canceled.insert(operation) }
+            #expect(try await host.hub.outcome(of: operation).state == .canceled)
+            #expect(try await host.shell("ls -A", in: host.layout.bases) == "")
+            host.hub.state.withLock { $0.beforePut = nil }
+            _ = try await host.backup(volume, base: nil)
+            try await host.expectNothingLeft(volume)
+        }
+    }
 }

@@ -20,6 +20,7 @@ struct JoinCommand: Sendable {
         let token = try token()
         try makeDirectory(directory.path, 0o711)
         let lock = try FileLock(path: directory.lock, purpose: "join a hub")
+        defer { extendLifetime(lock) }
         if unsafe access(directory.identity, F_OK) == 0 {
             let identity = try Identity.read(directory)
             throw AgentError(
@@ -36,7 +37,6 @@ struct JoinCommand: Sendable {
             try? await mount.unmount()
             throw error
         }
-        _ = consume lock
     }
 
     private func enroll(_ directory: DataDirectory, _ token: JoinToken) async throws {

@@ -15,6 +15,7 @@ struct LeaveCommand: Sendable {
     func run() async throws {
         let directory = try DataDirectory(data)
         let lock = try FileLock(path: directory.lock, purpose: "unmount")
+        defer { extendLifetime(lock) }
         let configuration = try AgentConfiguration.read(directory.configuration)
         try await endProcesses(directory)
         try await FilesystemMount(directory: directory, storage: configuration.storage).unmount()
@@ -25,7 +26,6 @@ struct LeaveCommand: Sendable {
             try DurableFile.syncDirectory(of: directory.identity)
             say("This machine is not a host any more; its volumes are as they were.")
         }
-        _ = consume lock
     }
 
     private func endProcesses(_ directory: DataDirectory) async throws {

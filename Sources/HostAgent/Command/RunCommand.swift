@@ -8,10 +8,10 @@ struct RunCommand: Sendable {
         let termination = try Signals.termination()
         let directory = try DataDirectory(data)
         let lock = try FileLock(path: directory.lock, purpose: "run the agent")
+        // Held to the end: two agents over one ledger would both believe that they own the volumes.
+        defer { extendLifetime(lock) }
         let logger = Logger(output: try LogOutput.standardError())
         let agent = try await Agent.open(directory, logger: logger)
         try await agent.run(until: termination)
-        // Held to here: two agents over one ledger would both believe that they own the volumes.
-        _ = consume lock
     }
 }

@@ -143,7 +143,8 @@ struct VolumeBackup: Sendable {
             project,
             VolumeRecord.Base(
                 backup: result.backup, filesystem: files.filesystem,
-                subvolume: snapshot.volume, coveredTransid: snapshot.coveredTransid))
+                subvolume: snapshot.volume, coveredTransid: snapshot.coveredTransid,
+                isPartial: !result.omissions.isEmpty))
         // Polling lags behind what is only in memory, and a decision depends on it (D3).
         try await files.sync(volume)
         var result = result

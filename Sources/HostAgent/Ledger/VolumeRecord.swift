@@ -16,6 +16,9 @@ struct VolumeRecord: Sendable, Equatable {
         /// nor the deletion of a snapshot raises it; any write after the snapshot does, because it
         /// belongs to a later transaction.
         var coveredTransid: Int64
+        /// Whether something of the volume is not in the backup, such as a subvolume inside it,
+        /// whose changes the volume's own counter does not show; nil counts as false.
+        var isPartial: Bool?
     }
 
     let project: ProjectID

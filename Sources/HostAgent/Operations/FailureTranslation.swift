@@ -21,6 +21,7 @@ enum FailureTranslation {
             Failure(code: "deadline-exceeded", message: "\(error)", class: .retryable)
         case let error as DecodingError:
             Failure(code: "input-invalid", message: "the operation's input: \(error)")
+        case let error as BtrfsError where error.code == .noSpace: full(error)
         case let error as BtrfsError:
             Failure(
                 code: "filesystem-failed", message: "\(error)",
@@ -94,12 +95,15 @@ enum FailureTranslation {
         }
     }
 
+    private static func full(_ error: any Error) -> Failure {
+        Failure(
+            code: "host-full", message: "\(error)",
+            hint: "free space on the host, or move a project away", class: .retryable)
+    }
+
     private static func system(_ error: PlatformError) -> Failure {
         switch error.errno {
-        case ENOSPC, EDQUOT:
-            Failure(
-                code: "host-full", message: "\(error)",
-                hint: "free space on the host, or move a project away", class: .retryable)
+        case ENOSPC, EDQUOT: full(error)
         case EROFS:
             Failure(
                 code: "storage-trouble", message: "\(error)",

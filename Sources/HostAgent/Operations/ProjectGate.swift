@@ -12,7 +12,8 @@ final class ProjectGate: Sendable {
         var held: Set<ProjectID> = []
         var waiting: [ProjectID: [Turn]] = [:]
         var nextTurn = 0
-        /// Turns that were cancelled before they began to wait.
+        /// Turns that are about to wait, and those of them that were cancelled before they did.
+        var arriving: Set<Int> = []
         var abandoned: Set<Int> = []
     }
 
@@ -34,6 +35,7 @@ final class ProjectGate: Sendable {
         let number = state.withLock { state -> Int? in
             guard !state.held.insert(project).inserted else { return nil }
             state.nextTurn += 1
+            state.arriving.insert(state.nextTurn)
             return state.nextTurn
         }
         guard let number else { return true }
@@ -48,6 +50,7 @@ final class ProjectGate: Sendable {
 
     private func wait(_ project: ProjectID, _ turn: Turn) {
         let answer = state.withLock { state -> Bool? in
+            state.arriving.remove(turn.number)
             if state.abandoned.remove(turn.number) != nil { return false }
             // The holder may have left since.
             if state.held.insert(project).inserted { return true }
@@ -61,7 +64,7 @@ final class ProjectGate: Sendable {
         let turn = state.withLock { state -> Turn? in
             guard let index = state.waiting[project]?.firstIndex(where: { $0.number == number })
             else {
-                state.abandoned.insert(number)
+                if state.arriving.contains(number) { state.abandoned.insert(number) }
                 return nil
             }
             return state.waiting[project]?.remove(at: index)

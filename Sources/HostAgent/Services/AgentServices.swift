@@ -1,7 +1,8 @@
 import Platform
 import Shared
 
-/// Opens the session with the hub, however long that takes, then runs everything that needs one.
+/// Opens the session with the hub, however long that takes, then runs everything that needs one;
+/// what the host sees meanwhile waits in the outbox.
 struct AgentServices: Service {
     let host: Work.Host
     let configuration: AgentConfiguration
@@ -25,8 +26,6 @@ struct AgentServices: Service {
                 hub: host.hub, session: session, running: running,
                 runner: OperationRunner(host: host), limit: configuration.operationLimit,
                 logger: host.logger),
-            ObservationService(host: host),
-            RuntimeSupervisor(host: host),
         ]
         try await withThrowingTaskGroup { group in
             for service in services { group.addTask { try await service.run() } }

@@ -75,7 +75,16 @@ struct StagingCleanup: Sendable {
             if let operation, kept.contains(operation) { continue }
             try await delete(path)
         }
-        for record in try await host.ledger.volumes() where record.isPresent {
+        let records = try await host.ledger.volumes().filter(\.isPresent)
+        let known = Set(records.map { $0.project.description })
+        for name in try await files.names(in: host.storage.layout.projects)
+        where !known.contains(name) {
+            // Unknown means keep (D4).
+            host.logger.error(
+                "A volume that the ledger does not know is left alone; look at it.",
+                ["path": .string("\(host.storage.layout.projects)/\(name)")])
+        }
+        for record in records {
             let volume = host.storage.layout.volume(record.project)
             guard try await files.exists(volume), try await !files.info(volume).isReadOnly
             else { continue }

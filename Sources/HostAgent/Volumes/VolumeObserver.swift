@@ -58,14 +58,15 @@ struct VolumeObserver: Sendable {
     }
 
     /// Whether a volume holds changes that its base does not (D3): only the same change counter on
-    /// the same file system and subvolume is fresh.
+    /// the same file system and subvolume is fresh, and only where the backup holds everything.
     static func freshness(
         transid: Int64, subvolume: String, filesystem: FilesystemID, base: VolumeRecord.Base?
     ) -> Freshness {
         // Without a backup every file is a change.
         guard let base else { return .dirty }
         guard base.filesystem == filesystem, base.subvolume == subvolume else { return .unknown }
-        return transid == base.coveredTransid ? .fresh : .dirty
+        guard transid == base.coveredTransid else { return .dirty }
+        return base.isPartial ?? false ? .unknown : .fresh
     }
 
     private func isNews(_ now: VolumeObservation, _ reported: VolumeObservation?) -> Bool {
