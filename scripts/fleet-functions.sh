@@ -107,9 +107,9 @@ fleet_remove() {
         fi
     done
     # A private cluster that outlived a killed hub.
-    if [[ -f $FLEET/hub/postgres/postmaster.pid ]]; then
-        pid=$(head -n 1 "$FLEET/hub/postgres/postmaster.pid")
-        [[ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" == "$FLEET/hub/postgres" ]] &&
+    if [[ -f $FLEET/hub/postgres/cluster/postmaster.pid ]]; then
+        pid=$(head -n 1 "$FLEET/hub/postgres/cluster/postmaster.pid")
+        [[ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" == "$FLEET/hub/postgres/cluster" ]] &&
             kill -INT "$pid" 2>/dev/null
         for _ in $(seq 50); do
             [[ -d /proc/$pid ]] || break
