@@ -7,8 +7,8 @@ import Testing
 ///
 /// `Fleet.run` tears everything down, also when the test fails.
 actor Fleet {
-    private let programs: Programs
-    private let directory: TemporaryDirectory
+    let programs: Programs
+    let directory: TemporaryDirectory
     private var processes: [String: SpawnedProcess] = [:]
 
     private init() throws {
@@ -32,97 +32,6 @@ actor Fleet {
         try await fleet.tearDown()
     }
 
-    // MARK: Commands
-
-    /// Runs `berth` to its end.
-    @discardableResult
-    func berth(_ arguments: String...) async throws -> ChildResult {
-        try await berth(arguments)
-    }
-
-    /// Runs `berth` to its end.
-    func berth(_ arguments: [String]) async throws -> ChildResult {
-        try await ChildProcess.run(
-            programs.path("berth"), ["--config", path("client.json")] + arguments,
-            environment: ["HOME": directory.path, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"],
-            outputLimitBytes: 16 << 20, deadline: .seconds(120))
-    }
-
-    /// Runs `berth`, which must succeed, and answers what it wrote.
-    @discardableResult
-    func done(
-        _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation
-    ) async throws -> String {
-        let result = try await berth(arguments)
-        guard result.isSuccess else {
-            Issue.record(
-                "berth \(arguments.joined(separator: " ")): \(result.exit): \(result.errorText)",
-                sourceLocation: sourceLocation)
-            throw FleetFailure()
-        }
-        return result.text
-    }
-
-    /// Runs `berth … -o json`, which must succeed, and answers the document.
-    func document(_ arguments: String...) async throws -> JSONValue {
-        let result = try await berth(arguments + ["-o", "json"])
-        try #require(
-            result.isSuccess, "berth \(arguments.joined(separator: " ")): \(result.errorText)")
-        return try JSON.decode(JSONValue.self, from: result.output)
-    }
-
-    /// Runs a shell line with root's rights, which must succeed.
-    @discardableResult
-    func shell(_ line: String) async throws -> String {
-        let result = try await ChildProcess.run(
-            "bash", ["-euc", line], outputLimitBytes: 64 << 20, deadline: .seconds(120))
-        try #require(result.isSuccess, "\(line): \(result.errorText)")
-        return result.text
-    }
-
-    /// Everything of a tree, by the independent lister.
-    func listing(_ tree: String, skipping name: String = "diary") async throws -> String {
-        try await shell("\(programs.root)/scripts/list-tree.py '\(tree)' --skip \(name)")
-    }
-
-    /// Makes the awkward tree.
-    func makeCorpus(bigMebibytes: Int = 4) async throws -> String {
-        let tree = path("corpus")
-        try await shell(
-            "\(programs.root)/scripts/make-corpus.py '\(tree)' --awkward-only "
-                + "--big-mib \(bigMebibytes)")
-        return tree
-    }
-
-    func path(_ name: String) -> String { directory.path + "/" + name }
-
-    /// Where a project's volume is on a host.
-    func volume(_ project: String, on host: String) async throws -> String {
-        let id = try await done("project", "show", project, "-o", "id").trimmed
-        return path("\(host)/btrfs/projects/\(id)")
-    }
-
-    /// The operation's document.
-    func operation(_ id: String) async throws -> JSONValue {
-        try await document("operation", "show", id)
-    }
-
-    /// Looks until a condition holds.
-    func eventually(
-        _ what: String, within limit: Duration = .seconds(60),
-        sourceLocation: SourceLocation = #_sourceLocation,
-        _ condition: () async throws -> Bool
-    ) async throws {
-        let clock = ContinuousClock()
-        let end = clock.now + limit
-        while clock.now < end {
-            if try await condition() { return }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        Issue.record("\(what) did not happen within \(limit)", sourceLocation: sourceLocation)
-        throw FleetFailure()
-    }
-
     // MARK: Processes
 
     func startHub() async throws {
@@ -138,9 +47,19 @@ actor Fleet {
 
     /// Kills a process of the fleet at once, as a power cut would, and waits until it is gone.
     func kill(_ name: String) async throws {
-        let process = try #require(processes.removeValue(forKey: name), "\(name) runs")
+        let removed = processes.removeValue(forKey: name)
+        let process = try #require(removed, "\(name) runs")
         try process.signal(SIGKILL)
         _ = try await process.wait()
+    }
+
+    /// Waits until a process of the fleet ends by itself.
+    func end(of name: String) async throws -> ChildExit? {
+        let removed = processes.removeValue(forKey: name)
+        let process = try #require(removed, "\(name) runs")
+        let exit = await process.waitUninterrupted(atMost: .seconds(60))
+        if exit == nil { processes[name] = process }
+        return exit
     }
 
     /// Asks a process of the fleet to end, and waits until it has.
@@ -150,7 +69,7 @@ actor Fleet {
         if await process.waitUninterrupted(atMost: .seconds(20)) == nil {
             Issue.record("\(name) did not end on SIGTERM")
             try process.signal(SIGKILL)
-            _ = try await process.wait()
+            _ = await process.waitUninterrupted(atMost: .seconds(20))
         }
     }
 
@@ -187,14 +106,15 @@ actor Fleet {
         try await startHub()
         try await done(
             "login", "--token-file", path("hub/first-admin-token"), "--name", "tester")
-        for number in 1...hosts {
-            try await join("host-\(number)")
-            try await startAgent("host-\(number)")
+        for number in 0..<hosts {
+            try await join("host-\(number + 1)")
+            try await startAgent("host-\(number + 1)")
         }
-        for number in 1...hosts { try await waitUntilReady("host-\(number)") }
+        for number in 0..<hosts { try await waitUntilReady("host-\(number + 1)") }
     }
 
-    private func join(_ host: String) async throws {
+    /// Makes a directory a host's, on a loop image of this size.
+    func join(_ host: String, size: String = "4G") async throws {
         let token = try await done("host", "enroll", host, "-o", "id")
         try await shell("mkdir -p '\(path(host))'")
         try DurableFile.write(Array(token.utf8), to: path("\(host).token"))
@@ -202,13 +122,14 @@ actor Fleet {
             programs.path("berth-agent"),
             [
                 "join", "--token-file", path("\(host).token"), "--data", path(host),
-                "--loop-image", path("\(host)/btrfs.img"), "--size", "4G",
+                "--loop-image", path("\(host)/btrfs.img"), "--size", size,
             ], deadline: .seconds(60))
         try #require(joined.isSuccess, "berth-agent join: \(joined.errorText)")
     }
 
     private func listens() async throws -> Bool {
-        let port = try await shell("sed -n 's/^listen = .*:\\([0-9]*\\)\"/\\1/p' '\(path("hub/hub.toml"))'")
+        let port = try await shell(
+            "sed -n 's/^listen = .*:\\([0-9]*\\)\"/\\1/p' '\(path("hub/hub.toml"))'")
         let result = try await ChildProcess.run(
             "bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(port.trimmed)"])
         return result.isSuccess
@@ -218,30 +139,20 @@ actor Fleet {
     private func tellLogs() async {
         // A failure to show logs must not hide the failure itself.
         let logs = try? await ChildProcess.run(
-            "bash", ["-c", "tail -n 12 '\(directory.path)'/*.log"])
+            "bash", ["-c", "tail -n 25 '\(directory.path)'/*.log"])
         print(logs?.text ?? "")
     }
 
+    /// Removes everything, also when the test was cancelled by its time limit.
     private func tearDown() async throws {
         for name in Array(processes.keys).sorted(by: >) { try await stop(name) }
-        // The same removal as the demo's: only what lies below our directory.
-        let removal = try await ChildProcess.run(
-            "bash",
-            [
-                "-c",
-                "ROOT='\(programs.root)' BIN='\(programs.directory)' FLEET='\(directory.path)'; "
-                    + "source \"$ROOT/scripts/fleet-functions.sh\"; fleet_remove",
-            ], deadline: .seconds(60))
-        #expect(removal.isSuccess, "\(removal.errorText)")
+        var removal = Removal(programs: programs, directory: directory.path)
+        try await removal.noteControlGroups()
+        try await removal.run()
+        let left = try await removal.leftovers()
+        #expect(left.isEmpty, "the fleet left behind: \(left)")
     }
 }
 
 /// The reason was recorded where it happened.
 struct FleetFailure: Error {}
-
-extension String {
-    /// Without the line end.
-    var trimmed: String {
-        String(self.reversed().drop { $0 == "\n" || $0 == " " }.reversed())
-    }
-}

@@ -11,8 +11,11 @@ struct StoryTests {
             let original = try await fleet.listing(corpus)
             try await fleet.done(
                 "project", "create", "thesis", "--host", "host-1", "--stop-grace", "3s", "--",
-                "sh", "-c", "touch diary; n=$(wc -l < diary); while :; do n=$((n+1)); echo $n >> diary; sleep 0.05; done")
-            try await fleet.done("project", "import", "thesis", corpus, "--to", "corpus", "--faithful")
+                "sh", "-c",
+                "touch diary; n=$(wc -l < diary); while :; do n=$((n+1)); echo $n >> diary; sleep 0.05; done"
+            )
+            try await fleet.done(
+                "project", "import", "thesis", corpus, "--to", "corpus", "--faithful")
             let first = try await fleet.volume("thesis", on: "host-1")
             #expect(try await fleet.listing(first + "/corpus").inner == original.inner)
 
@@ -32,10 +35,14 @@ struct StoryTests {
             }
             #expect(try await fleet.shell("ls '\(fleet.path("host-1/btrfs/projects"))'").isEmpty)
 
-            try await fleet.done("project", "exec", "thesis", "--root", "--", "rm", "corpus/awkward/acl")
+            try await fleet.done(
+                "project", "exec", "thesis", "--root", "--", "rm", "corpus/awkward/acl")
             try await fleet.done(
                 "backup", "restore", "thesis", "--backup", backup, "--path", "corpus/awkward/acl")
-            #expect(try await fleet.listing(second + "/corpus").inner == original.inner)
+            // Putting a file back changes the time of the directory that it is in.
+            #expect(
+                try await fleet.listing(second + "/corpus").inner.without("awkward")
+                    == original.inner.without("awkward"))
             try await fleet.done("backup", "restore", "thesis", "--backup", backup, "--yes")
             #expect(try await fleet.listing(second + "/corpus").inner == original.inner)
         }
@@ -46,6 +53,14 @@ extension String {
     /// A listing without the line of the tree's own root, whose time a copy changes.
     var inner: String {
         split(separator: "\n").filter { !$0.hasPrefix(". ") }.joined(separator: "\n")
+    }
+}
+
+extension String {
+    /// A listing without the line of one entry itself; names in listings are in hexadecimal.
+    func without(_ path: String) -> String {
+        let name = path.utf8.map { String($0, radix: 16) }.joined()
+        return split(separator: "\n").filter { !$0.hasPrefix(name + " ") }.joined(separator: "\n")
     }
 }
 
