@@ -39,9 +39,8 @@ public struct BlobID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// - Parameter hex: exactly 64 lower-case hexadecimal digits; nil is returned for anything else.
     public init?(hex: some StringProtocol) {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(32)
-        var high: UInt8?
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var count = 0
         for unit in hex.utf8 {
             let digit: UInt8
             switch unit {
@@ -49,29 +48,76 @@ public struct BlobID: Hashable, Comparable, Sendable, CustomStringConvertible {
             case 0x61...0x66: digit = unit - 0x61 + 10
             default: return nil
             }
-            if let upper = high {
-                bytes.append(upper << 4 | digit)
-                high = nil
-            } else {
-                high = digit
+            switch count >> 4 {
+            case 0: words.0 = words.0 << 4 | UInt64(digit)
+            case 1: words.1 = words.1 << 4 | UInt64(digit)
+            case 2: words.2 = words.2 << 4 | UInt64(digit)
+            case 3: words.3 = words.3 << 4 | UInt64(digit)
+            default: return nil
             }
+            count += 1
         }
-        guard high == nil else { return nil }
-        self.init(bytes: bytes)
+        guard count == 64 else { return nil }
+        (first, second, third, fourth) = words
     }
 
     /// The 32 bytes.
     public var bytes: [UInt8] {
-        [first, second, third, fourth].flatMap { word in
-            (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) }
+        unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+            let raw = UnsafeMutableRawBufferPointer(buffer)
+            unsafe raw.storeBytes(of: first.bigEndian, toByteOffset: 0, as: UInt64.self)
+            unsafe raw.storeBytes(of: second.bigEndian, toByteOffset: 8, as: UInt64.self)
+            unsafe raw.storeBytes(of: third.bigEndian, toByteOffset: 16, as: UInt64.self)
+            unsafe raw.storeBytes(of: fourth.bigEndian, toByteOffset: 24, as: UInt64.self)
+            count = 32
         }
     }
 
     /// 64 lower-case hexadecimal digits.
     public var hex: String {
-        let digits: [UInt8] = Array("0123456789abcdef".utf8)
-        let text = bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        return String(decoding: text, as: UTF8.self)
+        unsafe String(unsafeUninitializedCapacity: 64) { unsafe writeHex(to: $0) }
+    }
+
+    /// Appends the 64 digits; cheaper than `hex` where text is put together as bytes.
+    func appendHex(to text: inout [UInt8]) {
+        text += unsafe [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
+            count = unsafe writeHex(to: buffer)
+        }
+    }
+
+    private func writeHex(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        unsafe Self.writeHex(first, to: buffer, at: 0)
+        unsafe Self.writeHex(second, to: buffer, at: 16)
+        unsafe Self.writeHex(third, to: buffer, at: 32)
+        unsafe Self.writeHex(fourth, to: buffer, at: 48)
+        return 64
+    }
+
+    /// Sixteen digits, two steps for eight of them: the nibbles of 32 bits are spread over eight
+    /// bytes, and each becomes a digit or, from ten on, a letter.
+    private static func writeHex(
+        _ word: UInt64, to buffer: UnsafeMutableBufferPointer<UInt8>, at offset: Int
+    ) {
+        let raw = UnsafeMutableRawBufferPointer(buffer)
+        unsafe raw.storeBytes(
+            of: digits(of: word >> 32).bigEndian, toByteOffset: offset, as: UInt64.self)
+        unsafe raw.storeBytes(
+            of: digits(of: word & 0xffff_ffff).bigEndian, toByteOffset: offset + 8,
+            as: UInt64.self)
+    }
+
+    private static func digits(of half: UInt64) -> UInt64 {
+        var spread = (half | half << 16) & 0x0000_ffff_0000_ffff
+        spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff
+        spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f
+        // Adding six carries into bit four just for ten and above; '0' is 0x30, 'a' is 10 + 0x57.
+        let letters = (spread &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return spread &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
+    }
+
+    /// Hashes the first eight bytes: they are as evenly spread as any hash of all of them.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(first)
     }
 
     public var description: String { hex }

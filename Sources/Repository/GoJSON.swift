@@ -65,10 +65,7 @@ enum GoJSON {
 
     static func append(_ id: BlobID, to json: inout [UInt8]) {
         json.append(UInt8(ascii: "\""))
-        for byte in id.bytes {
-            json.append(hexDigit(byte >> 4))
-            json.append(hexDigit(byte & 15))
-        }
+        id.appendHex(to: &json)
         json.append(UInt8(ascii: "\""))
     }
 
