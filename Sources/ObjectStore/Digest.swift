@@ -26,6 +26,7 @@ import COpenSSL
 
     /// Takes more bytes.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        defer { extendLifetime(self) }
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         let taken = unsafe EVP_DigestUpdate(context, base, bytes.count)
         precondition(taken == 1, "SHA-256 takes any bytes")
@@ -38,6 +39,7 @@ import COpenSSL
 
     /// The 32 bytes of the digest of everything taken; begins anew.
     public mutating func finish() -> [UInt8] {
+        defer { extendLifetime(self) }
         let answer = unsafe [UInt8](unsafeUninitializedCapacity: Self.count) { buffer, count in
             var length: UInt32 = 0
             let isDone = unsafe EVP_DigestFinal_ex(context, buffer.baseAddress, &length)

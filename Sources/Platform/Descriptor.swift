@@ -7,8 +7,7 @@ import Glibc
 /// and used on its own, a release build closed it behind the last use of its owner, and so before
 /// the call that it was read for.
 public struct Descriptor: ~Copyable, Sendable {
-    /// The number, for calls of this module's peers; it must not outlive the owner.
-    public let number: Int32
+    private let number: Int32
 
     /// Takes ownership of an open descriptor.
     public init(owning number: Int32) {

@@ -22,6 +22,8 @@ import Glibc
 
     /// Runs `body` with the bytes, which must not escape it.
     public func withBytes<Answer>(_ body: ([UInt8]) throws -> Answer) rethrows -> Answer {
+        // Wiped only behind this: the buffer alone does not keep its owner.
+        defer { extendLifetime(self) }
         var copy = unsafe [UInt8](buffer)
         defer {
             unsafe copy.withUnsafeMutableBytes { bytes in

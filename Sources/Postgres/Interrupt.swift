@@ -114,6 +114,7 @@ import Platform
 
     /// Asks the server; a failure shows as a statement that does not stop.
     func send() {
+        defer { extendLifetime(self) }
         var message = [CChar](repeating: 0, count: 256)
         _ = unsafe PQcancel(pointer, &message, Int32(message.count))
     }

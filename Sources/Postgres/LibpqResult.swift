@@ -12,10 +12,15 @@ import CPostgres
         unsafe PQclear(pointer)
     }
 
-    var status: ExecStatusType { unsafe PQresultStatus(pointer) }
+    var status: ExecStatusType {
+        defer { extendLifetime(self) }
+        return unsafe PQresultStatus(pointer)
+    }
 
     /// The rows and the command's outcome.
     func copied() -> PostgresResult {
+        // Cleared only behind this: the pointer alone does not keep a result.
+        defer { extendLifetime(self) }
         let columnCount = unsafe PQnfields(pointer)
         let rowCount = unsafe PQntuples(pointer)
         var columns: [String] = []
@@ -64,6 +69,7 @@ import CPostgres
             case let sqlState?: .server(sqlState)
             case nil: .connectionLost
             }
+        defer { extendLifetime(self) }
         let whole = unsafe PQresultErrorMessage(pointer).map { unsafe String(cString: $0) }
         var error = PostgresError(
             code: code,
@@ -82,7 +88,8 @@ import CPostgres
     }
 
     private func field(_ code: Int32) -> String? {
-        unsafe PQresultErrorField(pointer, code).map { unsafe String(cString: $0) }
+        defer { extendLifetime(self) }
+        return unsafe PQresultErrorField(pointer, code).map { unsafe String(cString: $0) }
     }
 
     /// libpq's messages without the line ends at their end.

@@ -37,8 +37,9 @@ final class BackupFileReader {
         self.chunker = chunker
         self.chunker.reset()
         var now = stat()
-        let number = descriptor.number
-        try systemCall("fstat") { unsafe fstat(number, &now) }
+        try descriptor.withNumber { number in
+            try systemCall("fstat") { unsafe fstat(number, &now) }
+        }
         let status = FileSystemStatus(now)
         guard status.device == file.device, status.inode == file.inode, status.kind == .file,
             status.sizeBytes == file.sizeBytes
@@ -91,7 +92,7 @@ final class BackupFileReader {
         let begin = offset - Int64(buffer.count)
         guard begin + Int64(Chunker.minimumBytes) <= sizeBytes else { return nil }
         if begin >= holeEnd {
-            let data = lseek(descriptor.number, Int(begin), Self.seekData)
+            let data = descriptor.withNumber { lseek($0, Int(begin), Self.seekData) }
             // ENXIO: no more data. Anything else: the file system does not tell, so it is read.
             if data < 0, errno != ENXIO { return nil }
             holeEnd = data < 0 ? sizeBytes : Int64(data)
@@ -109,13 +110,15 @@ final class BackupFileReader {
         buffer.append(contentsOf: repeatElement(0, count: capacity - old))
         var count = old
         while count < capacity {
-            let number = descriptor.number
             let position = offset
             let room = capacity - count
-            let got = try unsafe buffer.withUnsafeMutableBytes { bytes in
-                try systemCall("read") {
-                    unsafe pread(
-                        number, bytes.baseAddress.map { unsafe $0 + count }, room, Int(position))
+            let got = try descriptor.withNumber { number in
+                try unsafe buffer.withUnsafeMutableBytes { bytes in
+                    try systemCall("read") {
+                        unsafe pread(
+                            number, bytes.baseAddress.map { unsafe $0 + count }, room,
+                            Int(position))
+                    }
                 }
             }
             if got == 0 { break }

@@ -65,6 +65,8 @@ import CSQLite
     /// Binds the values, steps to the end and copies every row; the statement is ready for
     /// another run afterwards, also after an error.
     func run(_ values: [SQLiteValue], limit: Int) throws -> [SQLiteRow] {
+        // Finalized only behind this: the pointer alone does not keep a statement.
+        defer { extendLifetime(self) }
         defer {
             unsafe sqlite3_reset(pointer)
             unsafe sqlite3_clear_bindings(pointer)

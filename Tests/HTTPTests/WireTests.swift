@@ -161,11 +161,12 @@ private final class Wire: Sendable {
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let number = socket.number
-        try systemCall("connect") {
-            unsafe withUnsafePointer(to: &address) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe connect(number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        try socket.withNumber { number in
+            try systemCall("connect") {
+                unsafe withUnsafePointer(to: &address) { pointer in
+                    unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        unsafe connect(number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
                 }
             }
         }
@@ -173,14 +174,16 @@ private final class Wire: Sendable {
 
     func talk(_ pieces: [[UInt8]], pause: Duration) throws -> String {
         for piece in pieces {
-            let sent = unsafe send(socket.number, piece, piece.count, Int32(MSG_NOSIGNAL))
+            let sent = socket.withNumber {
+                unsafe send($0, piece, piece.count, Int32(MSG_NOSIGNAL))
+            }
             if sent != piece.count { break }
             usleep(UInt32(pause / .microseconds(1)))
         }
         var received: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
-            let count = unsafe recv(socket.number, &buffer, buffer.count, 0)
+            let count = socket.withNumber { unsafe recv($0, &buffer, buffer.count, 0) }
             guard count > 0 else { return String(decoding: received, as: UTF8.self) }
             received += buffer.prefix(count)
         }

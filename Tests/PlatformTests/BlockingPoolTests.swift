@@ -11,16 +11,16 @@ struct BlockingPoolTests {
         let (begun, tell) = AsyncStream.makeStream(of: Void.self)
         var ends: [Int32] = [-1, -1]
         try #require(unsafe pipe(&ends) == 0)
-        let input = Descriptor(owning: ends[0])
+        let input = ends[0]
+        defer { close(input) }
         let output = Descriptor(owning: ends[1])
-        let inputNumber = input.number
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<width {
                 group.addTask {
                     try await pool.run {
                         tell.yield()
                         var byte: UInt8 = 0
-                        _ = unsafe read(inputNumber, &byte, 1)
+                        _ = unsafe read(input, &byte, 1)
                     }
                 }
             }
@@ -31,7 +31,8 @@ struct BlockingPoolTests {
                 if count == width { break }
             }
             let bytes = [UInt8](repeating: 1, count: width)
-            #expect(unsafe write(output.number, bytes, width) == width)
+            let sent = output.withNumber { unsafe write($0, bytes, width) }
+            #expect(sent == width)
             try await group.waitForAll()
         }
     }

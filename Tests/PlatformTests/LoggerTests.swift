@@ -21,7 +21,7 @@ struct LoggerTests {
         let directory = try TemporaryDirectory()
         let path = directory.path + "/log"
         let file = try Descriptor(opening: path, flags: O_WRONLY | O_CREAT | O_APPEND)
-        let output = try LogOutput(descriptor: file.number, format: format)
+        let output = try file.withNumber { try LogOutput(descriptor: $0, format: format) }
         body(Logger(output: output, level: level, metadata: ["host": "alpha"]))
         return try DurableFile.read(path)
     }
@@ -68,16 +68,16 @@ struct LoggerTests {
         try systemCall("mkfifo") { unsafe mkfifo(path, 0o600) }
         let reader = try Descriptor(opening: path, flags: O_RDONLY | O_NONBLOCK)
         let writer = try Descriptor(opening: path, flags: O_WRONLY)
-        let output = try LogOutput(descriptor: writer.number, format: .text)
+        let output = try writer.withNumber { try LogOutput(descriptor: $0, format: .text) }
         let logger = Logger(output: output)
         let start = ContinuousClock.now
         for _ in 0..<5000 { logger.info("A line that is repeated until the pipe is full.") }
         #expect(ContinuousClock.now - start < .seconds(5))
         var chunk = [UInt8](repeating: 0, count: 1 << 20)
-        let number = reader.number
-        #expect(unsafe read(number, &chunk, chunk.count) > 60000)
+        let filled = reader.withNumber { unsafe read($0, &chunk, chunk.count) }
+        #expect(filled > 60000)
         logger.info("The reader is back.")
-        let got = unsafe read(number, &chunk, chunk.count)
+        let got = reader.withNumber { unsafe read($0, &chunk, chunk.count) }
         let text = String(decoding: chunk.prefix(max(0, got)), as: UTF8.self)
         #expect(text.contains("Log lines were dropped because nobody read them. lines="))
         #expect(text.contains("The reader is back."))

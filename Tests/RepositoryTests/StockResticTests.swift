@@ -132,7 +132,9 @@ struct StockResticTests {
         try makeDirectory(place.path + "/volume")
         let file = try Descriptor(
             opening: place.path + "/volume/file", flags: O_WRONLY | O_CREAT | O_EXCL)
-        try systemCall("ftruncate") { ftruncate(file.number, 700 << 10) }
+        try file.withNumber { number in
+            try systemCall("ftruncate") { ftruncate(number, 700 << 10) }
+        }
         let repository = try await OpenRepository.create(
             in: try DirectoryStore(root: place.path + "/repository", create: true),
             password: SecretBytes(Array("password".utf8)),

@@ -55,8 +55,9 @@ enum KilledWriter {
                 try connection.execute("INSERT INTO t VALUES (\(n), 1)")
                 try connection.execute("INSERT INTO t VALUES (\(n), 2)")
             }
-            let number = done.number
-            try systemCall("write") { unsafe Glibc.write(number, "x", 1) }
+            try done.withNumber { number in
+                try systemCall("write") { unsafe Glibc.write(number, "x", 1) }
+            }
         }
     }
 }

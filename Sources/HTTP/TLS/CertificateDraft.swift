@@ -17,6 +17,7 @@ import Glibc
             throw OpenSSLFailure.error("make a certificate")
         }
         unsafe self.raw = raw
+        defer { extendLifetime(key) }
         let name = unsafe X509_get_subject_name(raw)
         let isSet =
             unsafe X509_set_version(raw, 2) == 1
@@ -43,6 +44,10 @@ import Glibc
     func signed(
         by key: PrivateKey, issuer: Certificate?, extensions: [(Int32, String)]
     ) throws(HTTPError) -> Certificate {
+        defer {
+            extendLifetime(self)
+            extendLifetime(key)
+        }
         let issuerRaw = unsafe try Self.raw(of: issuer)
         defer { unsafe X509_free(issuerRaw) }
         let issuerName = unsafe X509_get_subject_name(issuerRaw ?? raw)

@@ -26,6 +26,7 @@ import COpenSSL
 
     /// Takes out what it holds.
     func read() -> [UInt8] {
+        defer { extendLifetime(self) }
         var bytes = [UInt8](repeating: 0, count: unsafe BIO_ctrl_pending(bio))
         let count = unsafe BIO_read(bio, &bytes, Int32(clamping: bytes.count))
         return Array(bytes.prefix(Int(max(0, count))))

@@ -33,6 +33,7 @@ import Platform
 
     /// The PEM text (PKCS #8), not encrypted.
     func pem() throws(HTTPError) -> SecretBytes {
+        defer { extendLifetime(self) }
         let buffer = try MemoryBuffer()
         guard unsafe PEM_write_bio_PrivateKey(buffer.bio, pointer, nil, nil, 0, nil, nil) == 1
         else { throw OpenSSLFailure.error("write a private key") }
