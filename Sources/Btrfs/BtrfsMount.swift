@@ -1,5 +1,5 @@
-import CPlatform
 import CBtrfs
+import CPlatform
 import Glibc
 import Platform
 

@@ -1,7 +1,9 @@
 import Glibc
 
 /// A control group (cgroups(7)): a process in it cannot leave it without root's rights, nor can
-/// anything that descends from it, whatever user it becomes. No limits are set here.
+/// anything that descends from it, whatever user it becomes.
+///
+/// No limits are set here.
 ///
 /// With version 2 the groups lie in the one hierarchy; with version 1 in that of the `pids`
 /// controller, or another that is mounted.

@@ -1,8 +1,9 @@
 import HTTP
 import Shared
 
-/// `/v1/agent`: sessions, leases, heartbeats and reports. The host is the token's, never the
-/// request's.
+/// `/v1/agent`: sessions, leases, heartbeats and reports.
+///
+/// The host is the token's, never the request's.
 struct AgentRoutes: Sendable {
     let operations: OperationService
 

@@ -24,7 +24,8 @@ struct CopyRoutes: Sendable {
         if let text = context.request.queryValue("state") {
             guard let known = CopyState(rawValue: text) else {
                 throw Problem.invalidParameter(
-                    "state", "must be one of "
+                    "state",
+                    "must be one of "
                         + CopyState.allCases.map(\.rawValue).joined(separator: ", "))
             }
             state = known

@@ -18,7 +18,7 @@ struct EnrollmentRoutes: Sendable {
         let hash = BearerToken.hash(of: request.secret)
         let token = BearerToken(new: .host)
         let id = identifiers.make(TokenIdentity.self)
-        let request_ = context.id
+        let requestID = context.id
         let principal = try await pool.withTransaction {
             transaction -> TokenStore.Principal? in
             let tokens = TokenStore(transaction)
@@ -31,7 +31,7 @@ struct EnrollmentRoutes: Sendable {
                 lifetimeSeconds: nil)
             var writer = try await RegistryWriter(
                 transaction,
-                author: RegistryWriter.Author(actor: principal.name, request: request_))
+                author: RegistryWriter.Author(actor: principal.name, request: requestID))
             try await writer.record(
                 .hostEnrolled(HostEnrolled(host: host, ledger: request.ledger)))
             try await writer.finish()

@@ -5,7 +5,9 @@ import Postgres
 import Shared
 
 /// What an operation's worker reaches of repositories: keys, objects through the hub, and the
-/// commit (D10, D13). Every call carries the epoch of its lease and is refused without it (D7).
+/// commit (D10, D13).
+///
+/// Every call carries the epoch of its lease and is refused without it (D7).
 struct GatewayRoutes: Sendable {
     let pool: PostgresPool
     let operations: OperationService

@@ -29,7 +29,8 @@ struct OperationRoutes: Sendable {
         if let text = request.queryValue("state") {
             guard let state = OperationState(rawValue: text) else {
                 throw Problem.invalidParameter(
-                    "state", "must be one of "
+                    "state",
+                    "must be one of "
                         + OperationState.allCases.map(\.rawValue).joined(separator: ", "))
             }
             filter.state = state
@@ -37,7 +38,8 @@ struct OperationRoutes: Sendable {
         if let text = request.queryValue("kind") {
             guard let kind = OperationKind(rawValue: text) else {
                 throw Problem.invalidParameter(
-                    "kind", "must be one of "
+                    "kind",
+                    "must be one of "
                         + OperationKind.allCases.map(\.rawValue).joined(separator: ", "))
             }
             filter.kind = kind
@@ -72,7 +74,8 @@ struct OperationRoutes: Sendable {
     private func show(_ context: RequestContext) async throws -> HTTPResponse {
         let id = try await resolve(context)
         if let text = context.request.queryValue("wait") {
-            guard text.hasSuffix("s"), let seconds = Int(text.dropLast()), (0...60).contains(seconds)
+            guard text.hasSuffix("s"), let seconds = Int(text.dropLast()),
+                (0...60).contains(seconds)
             else { throw Problem.invalidParameter("wait", "must be from 0s to 60s") }
             _ = try await operations.waitForTerminal(id, atMost: .seconds(seconds))
         }
@@ -85,8 +88,10 @@ struct OperationRoutes: Sendable {
         return try .json(operation)
     }
 
-    /// Server-sent events: `progress` with the message's sequence as its id, `state` when the
-    /// state or phase changes; ends behind the terminal state. `Last-Event-ID` resumes.
+    /// Server-sent events: `progress` with the message's sequence as its id, `state` when the state
+    /// or phase changes; ends behind the terminal state.
+    ///
+    /// `Last-Event-ID` resumes.
     private func events(_ context: RequestContext) async throws -> HTTPResponse {
         let id = try await resolve(context)
         let resumed = context.request.headers["Last-Event-ID"].flatMap { Int64($0) }
@@ -114,7 +119,8 @@ struct OperationRoutes: Sendable {
         while true {
             for entry in try await operations.progress(of: id, after: sequence) {
                 sequence = entry.sequence
-                let event = "id: \(sequence)\nevent: progress\ndata: \(try JSON.text(entry.progress))"
+                let event =
+                    "id: \(sequence)\nevent: progress\ndata: \(try JSON.text(entry.progress))"
                 try await writer.write(Array((event + "\n\n").utf8))
                 spoken = clock.now
             }

@@ -78,7 +78,8 @@ extension Problem {
                 detail: error.message, hint: error.hint)
         case let error as RepositoryError:
             self = Problem(
-                status: 500, code: "repository-error", title: "The repository is not as it should be",
+                status: 500, code: "repository-error",
+                title: "The repository is not as it should be",
                 detail: "\(error)", hint: "check the bucket")
         case is PostgresError:
             self = Problem(

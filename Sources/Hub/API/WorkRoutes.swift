@@ -114,7 +114,8 @@ struct WorkRoutes: Sendable {
             let name = try await ProjectReader(transaction).project(project)?.name
             guard body.confirm == name else {
                 throw Problem(
-                    status: 409, code: "confirmation-needed", title: "The deletion is not confirmed",
+                    status: 409, code: "confirmation-needed",
+                    title: "The deletion is not confirmed",
                     detail: "`confirm` must be the project's name",
                     hint: "berth project delete \(name ?? "NAME") --confirm \(name ?? "NAME")")
             }

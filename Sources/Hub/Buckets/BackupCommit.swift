@@ -5,7 +5,9 @@ import Repository
 import Shared
 
 /// The commit of a backup (D13): the host has written packs; the hub checks them, writes index and
-/// snapshot file, and records the backup. From the record on it is acknowledged (D2).
+/// snapshot file, and records the backup.
+///
+/// From the record on it is acknowledged (D2).
 ///
 /// The epoch is checked before, between and in the transaction that records; no step is inside a
 /// transaction that waits for the bucket. A repetition gets the recorded answer.

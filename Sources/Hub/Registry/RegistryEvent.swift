@@ -1,7 +1,9 @@
 import Shared
 
-/// One change of the registry, as the log keeps it. The name and the payload's form never change;
-/// a new form gets a new version. The registry's tables hold nothing that is not in these.
+/// One change of the registry, as the log keeps it.
+///
+/// The name and the payload's form never change; a new form gets a new version. The registry's
+/// tables hold nothing that is not in these.
 enum RegistryEvent: Sendable {
     case hostExpected(HostExpected)
     case hostEnrolled(HostEnrolled)
@@ -196,8 +198,9 @@ enum PinReason: String, Codable, Sendable {
     case manual
 }
 
-/// A reason to keep a backup began or ended. The holder is a copy's, an operation's or a host's
-/// UUID.
+/// A reason to keep a backup began or ended.
+///
+/// The holder is a copy's, an operation's or a host's UUID.
 struct PinChanged: Codable, Sendable {
     var project: ProjectID
     var backup: BackupID

@@ -3,7 +3,9 @@ import FoundationEssentials
 import Platform
 
 /// A secret that a request is authenticated by: 256 random bits behind a prefix that secret
-/// scanners know. Only its SHA-256 is stored.
+/// scanners know.
+///
+/// Only its SHA-256 is stored.
 struct BearerToken: Sendable {
     /// What the token is for; part of its text.
     enum Kind: String, Sendable {

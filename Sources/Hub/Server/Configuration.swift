@@ -4,7 +4,9 @@ import Platform
 struct Configuration: Sendable {
     /// Where the hub's files are: database cluster, bucket, keys, certificates.
     var dataDirectory: String
-    /// Address and port to listen on; port 0 takes a free one. Default `127.0.0.1:7443`.
+    /// Address and port to listen on; port 0 takes a free one.
+    ///
+    /// Default `127.0.0.1:7443`.
     var listen: ListenAddress
     /// What join tokens carry, each `https://host:port`; default: the listen address.
     var addresses: [String]

@@ -16,13 +16,13 @@ struct Database: Sendable {
         migrations = try PostgresMigrations(
             directory: try MigrationsDirectory.find(configuration.migrations))
         if let conninfo = configuration.database {
-            cluster = nil
+            self.cluster = nil
             options = PostgresOptions(conninfo: conninfo)
         } else {
-            let private_ = PrivateCluster(
+            let cluster = PrivateCluster(
                 dataDirectory: directory.cluster, user: configuration.databaseUser)
-            cluster = private_
-            options = private_.connectionOptions(database: Self.name)
+            self.cluster = cluster
+            options = cluster.connectionOptions(database: Self.name)
         }
     }
 

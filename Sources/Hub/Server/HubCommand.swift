@@ -59,16 +59,18 @@ public enum HubCommand {
         try directory.create()
         let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
         let lock = try directory.hold()
+        defer { extendLifetime(lock) }
         let setup = HubSetup(
             configuration: configuration, directory: directory, identifiers: identifiers)
         let outcome = try await setup.run()
-        _ = consume lock
         print("The hub in \(directory.path) is ready (\(outcome.timeline)).")
         if let file = outcome.tokenFile {
             print("The first admin token is in \(file) and works once:")
             print("  berth login --token-file \(file) --name you")
         }
-        print("Keep a copy of \(configuration.masterKeyFile) in a safe place: no backup opens without it.")
+        print(
+            "Keep a copy of \(configuration.masterKeyFile) in a safe place: no backup opens without it."
+        )
         print("Start the hub: berth-hub serve --data \(directory.path)")
     }
 
@@ -77,6 +79,7 @@ public enum HubCommand {
         try directory.requireExists()
         let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
         let lock = try directory.hold()
+        defer { extendLifetime(lock) }
         try Signals.ignorePipeAndHangUp()
         let termination = try Signals.termination()
         let server = HubServer(
@@ -84,7 +87,6 @@ public enum HubCommand {
             logger: logger,
             listening: { address in logger.info("listening", ["address": .string(address)]) })
         try await server.run(until: termination)
-        _ = consume lock
         logger.info("stopped")
     }
 
@@ -112,7 +114,11 @@ public enum HubCommand {
     }
 
     private static var identifiers: Identifiers {
-        Identifiers(now: { UTCTime.now().millisecondsSinceEpoch }, random: { var random = Random(); return random.next() })
+        Identifiers(
+            now: { UTCTime.now().millisecondsSinceEpoch },
+            random: {
+                var random = Random(); return random.next()
+            })
     }
 
     private static func complain(_ message: String) {

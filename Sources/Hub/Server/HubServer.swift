@@ -98,7 +98,9 @@ struct HubServer: Sendable {
         var names = ["localhost", "127.0.0.1", "::1"]
         let hosts = configuration.publicAddresses.compactMap { address -> String? in
             let rest = address.dropFirst("https://".count)
-            if rest.hasPrefix("[") { return rest.dropFirst().split(separator: "]").first.map(String.init) }
+            if rest.hasPrefix("[") {
+                return rest.dropFirst().split(separator: "]").first.map(String.init)
+            }
             return rest.split(separator: "/").first?.split(separator: ":").first.map(String.init)
         }
         for name in [configuration.listen.host] + hosts where !names.contains(name) {

@@ -4,8 +4,9 @@ import Platform
 import Postgres
 import Shared
 
-/// `berth-hub init`: makes a new hub in a data directory. Doing it again completes what is missing
-/// and changes nothing that is there.
+/// `berth-hub init`: makes a new hub in a data directory.
+///
+/// Doing it again completes what is missing and changes nothing that is there.
 struct HubSetup: Sendable {
     let configuration: Configuration
     let directory: HubDirectory

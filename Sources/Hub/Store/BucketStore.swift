@@ -50,9 +50,10 @@ struct BucketStore: Sendable {
     }
 
     /// All buckets with the number of their repositories.
-    func buckets() async throws -> [(row: BucketCatalog.Row, region: String, isDefault: Bool,
-        repositories: Int64)]
-    {
+    func buckets() async throws -> [(
+        row: BucketCatalog.Row, region: String, isDefault: Bool,
+        repositories: Int64
+    )] {
         // 3.
         let result = try await transaction.query(
             """
@@ -62,9 +63,11 @@ struct BucketStore: Sendable {
             FROM buckets b WHERE b.removed_at IS NULL ORDER BY b.name LIMIT 1000
             """)
         return try result.rows.map { row in
-            (row: try Self.bucket(row), region: try row.decode("region"),
+            (
+                row: try Self.bucket(row), region: try row.decode("region"),
                 isDefault: try row.decode("is_default"),
-                repositories: try row.decode("repositories"))
+                repositories: try row.decode("repositories")
+            )
         }
     }
 

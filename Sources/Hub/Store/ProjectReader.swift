@@ -9,8 +9,10 @@ struct ProjectReader: Sendable {
         self.transaction = transaction
     }
 
-    /// Everything a description needs, one row a project. Exposure is unknown, not zero, where the
-    /// host has not reported on the placed generation, or is provisioned without saying.
+    /// Everything a description needs, one row a project.
+    ///
+    /// Exposure is unknown, not zero, where the host has not reported on the placed generation, or
+    /// is provisioned without saying.
     private static let selection: PostgresQuery = """
         SELECT p.id, p.name, p.owner, p.region, p.uid, p.gid, p.runtime, p.created_at,
             p.deleted_at, l.host, h.name AS host_name, l.generation, l.is_provisioned,

@@ -99,8 +99,10 @@ struct RegistryReader: Sendable {
         _ result: PostgresResult, _ reference: String, noun: String, list: String
     ) throws -> Identifier<Kind> {
         let found = try result.rows.map { row in
-            (id: try row.decode("id", as: Identifier<Kind>.self),
-                name: try row.decode("name", as: String.self))
+            (
+                id: try row.decode("id", as: Identifier<Kind>.self),
+                name: try row.decode("name", as: String.self)
+            )
         }
         guard let first = found.first else {
             throw Problem(
@@ -110,7 +112,8 @@ struct RegistryReader: Sendable {
         if found.count == 1 || first.name == reference { return first.id }
         throw Problem(
             status: 400, code: "ambiguous", title: "The reference is ambiguous",
-            detail: "\"\(reference)\" matches \(found.count == 10 ? "10 or more" : "\(found.count)") "
+            detail:
+                "\"\(reference)\" matches \(found.count == 10 ? "10 or more" : "\(found.count)") "
                 + "\(noun)s",
             hint: "use more characters",
             candidates: found.map { $0.name.isEmpty ? "\($0.id)" : "\($0.id)  \($0.name)" })

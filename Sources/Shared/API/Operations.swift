@@ -1,4 +1,6 @@
-/// An operation as the API shows it. The server answers 202 with it and a `Location`.
+/// An operation as the API shows it.
+///
+/// The server answers 202 with it and a `Location`.
 public struct OperationDescription: Sendable, Codable, Hashable {
     public var id: OperationID
     public var kind: OperationKind

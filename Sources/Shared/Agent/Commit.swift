@@ -14,8 +14,9 @@ public struct GrantAnswer: Sendable, Codable {
     /// `gateway`: objects go through the hub.
     public var mode: GrantMode
     public var repository: RepositoryID
-    /// The repository's key, 64 bytes: encryption (32), Poly1305 k (16) and r (16). Kept in memory
-    /// only.
+    /// The repository's key, 64 bytes: encryption (32), Poly1305 k (16) and r (16).
+    ///
+    /// Kept in memory only.
     public var key: Data
     /// The chunker's polynomial in hexadecimal.
     public var chunkerPolynomial: String
@@ -124,7 +125,9 @@ public struct CommitRequest: Sendable, Codable {
     }
 }
 
-/// The hub's acknowledgement: from here on the backup restores. Asking again gets it again.
+/// The hub's acknowledgement: from here on the backup restores.
+///
+/// Asking again gets it again.
 public struct CommitAnswer: Sendable, Codable, Hashable {
     public var backup: BackupReference
 

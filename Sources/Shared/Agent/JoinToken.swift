@@ -1,7 +1,9 @@
 import FoundationEssentials
 
 /// What `berth host enroll` prints and `berth-agent join` takes: where the hub is, which CA to
-/// trust, and a secret that works once. Written as `berth-join-1.` and unpadded base64url.
+/// trust, and a secret that works once.
+///
+/// Written as `berth-join-1.` and unpadded base64url.
 public struct JoinToken: Sendable, Codable, Hashable {
     /// The hub's addresses, each `https://host:port`.
     public var hubs: [String]

@@ -1,5 +1,7 @@
-/// What an operation does. The first group runs on the hub as workflows whose work is done by
-/// children; the second group is that work, done by the agent of one host.
+/// What an operation does.
+///
+/// The first group runs on the hub as workflows whose work is done by children; the second group is
+/// that work, done by the agent of one host.
 public enum OperationKind: String, Sendable, Codable, CaseIterable {
     /// Restores what is missing, applies pending copies, then starts the runtime (D6).
     case start

@@ -1,4 +1,6 @@
-/// Where an operation stands. Terminal states never change.
+/// Where an operation stands.
+///
+/// Terminal states never change.
 public enum OperationState: String, Sendable, Codable, CaseIterable {
     /// May be claimed now, or when its time comes.
     case queued

@@ -1,4 +1,6 @@
-/// How far an operation is: one schema for every kind. A worker sends it at most once a second.
+/// How far an operation is: one schema for every kind.
+///
+/// A worker sends it at most once a second.
 public struct Progress: Sendable, Codable, Hashable {
     /// What `done` and `total` count.
     public enum Unit: String, Sendable, Codable {

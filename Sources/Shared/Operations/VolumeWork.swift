@@ -1,5 +1,6 @@
-/// Which volume a host is to work on, and for whom. A host refuses a lower generation than it has
-/// seen (D7).
+/// Which volume a host is to work on, and for whom.
+///
+/// A host refuses a lower generation than it has seen (D7).
 public struct VolumeReference: Sendable, Codable, Hashable {
     public var project: ProjectID
     public var generation: Int64

@@ -5,7 +5,9 @@ public protocol IdentifierKind: Sendable {
 }
 
 /// A TypeID (typeid.io 0.3): a prefix and a UUIDv7 in 26 characters of Crockford's base 32, such as
-/// `project_01h2xcejqtf2nbrexx3vqjhp41`. In PostgreSQL and SQLite it is a plain UUID.
+/// `project_01h2xcejqtf2nbrexx3vqjhp41`.
+///
+/// In PostgreSQL and SQLite it is a plain UUID.
 public struct Identifier<Kind: IdentifierKind>: Hashable, Comparable, Sendable, Codable,
     CustomStringConvertible
 {

@@ -1,7 +1,9 @@
 import FoundationEssentials
 
 /// A path inside a project: relative, without `.` or `..`, in raw bytes, because file names are
-/// bytes. The empty path is the project's root.
+/// bytes.
+///
+/// The empty path is the project's root.
 ///
 /// In JSON it is a string; a path that is not UTF-8 is `{"base64": "…"}`.
 public struct ProjectPath: Hashable, Sendable, Codable, CustomStringConvertible {

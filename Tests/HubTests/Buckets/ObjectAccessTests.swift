@@ -23,7 +23,8 @@ struct ObjectAccessTests {
             ObjectAccess.packHash(pack, kind: .volumeBackup)
                 == [UInt8](repeating: 0xAB, count: 32))
         #expect(ObjectAccess.packHash(pack, kind: .volumeRestore) == nil)
-        for wrong in ["data/cd/\(hash)", "index/\(hash)", "data/ab/abcd", "config", "data/\(hash)"] {
+        for wrong in ["data/cd/\(hash)", "index/\(hash)", "data/ab/abcd", "config", "data/\(hash)"]
+        {
             #expect(ObjectAccess.packHash(try ObjectName(wrong), kind: .volumeBackup) == nil)
         }
     }

@@ -20,7 +20,10 @@ struct ConfigurationTests {
         arguments: [
             ("listen = \"nowhere\"", ":1:10: listen must be an address and a port"),
             ("\n[limits]\nlease = \"1s\"", ":3:9: limits.lease must be from"),
-            ("database_usr = \"x\"", ":1:16: database_usr is not a known key; did you mean database_user?"),
+            (
+                "database_usr = \"x\"",
+                ":1:16: database_usr is not a known key; did you mean database_user?"
+            ),
             ("addresses = [\"http://hub\"]", "addresses must be https://host:port"),
         ])
     func complaints(text: String, message: String) throws {
@@ -34,7 +37,9 @@ struct ConfigurationTests {
 
     @Test(
         "a command line that cannot be carried out says so",
-        arguments: [["serve"], ["serve", "--data"], ["swerve", "--data", "/x"], ["init", "--dta", "/x"]])
+        arguments: [
+            ["serve"], ["serve", "--data"], ["swerve", "--data", "/x"], ["init", "--dta", "/x"],
+        ])
     func usage(arguments: [String]) {
         #expect(throws: UsageError.self) { try HubCall(arguments) }
     }
