@@ -1,0 +1,20 @@
+import Platform
+import Testing
+
+/// `make demo`, small.
+@Suite("The demo")
+struct DemoTests {
+    @Test("shows the whole job and ends with success", .timeLimit(.minutes(4)))
+    func demo() async throws {
+        let programs = try Programs()
+        var environment = ["BIN": programs.directory, "BERTH_DEMO_FILES": "800"]
+        environment["BERTH_DEMO_BIG_MIB"] = "8"
+        environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        environment["HOME"] = "/root"
+        let result = try await ChildProcess.run(
+            "\(programs.root)/scripts/demo.sh", [], environment: environment,
+            outputLimitBytes: 16 << 20, deadline: .seconds(230))
+        #expect(result.isSuccess, "\(result.text.suffix(8000)) \(result.errorText.suffix(4000))")
+        #expect(result.text.contains("What was done:"))
+    }
+}
