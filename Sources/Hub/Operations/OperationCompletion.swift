@@ -33,9 +33,8 @@ struct OperationCompletion: Sendable {
         }
         try await transitions.end(body.id, epoch: epoch, ending)
         change.lanes.insert(OperationBell.ended)
-        if let parent = body.parent {
-            try await change.wake(parent)
-        } else if let project = body.project {
+        if let parent = body.parent { try await change.wake(parent) }
+        if let project = body.project, body.parent == nil || body.copy != nil {
             change.lanes.formUnion(try await transitions.wakeGuarded(project))
         }
         // Its place may be what others wait for.

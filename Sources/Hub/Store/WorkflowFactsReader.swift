@@ -19,10 +19,18 @@ struct WorkflowFactsReader: Sendable {
 
     /// A project for the operation `root`.
     ///
-    /// - Parameter target: where it is to go, for what stands in the way there.
+    /// - Parameters:
+    ///   - target: where it is to go, for what stands in the way there.
+    ///   - isKept: whether its placement is kept as it is until the transaction ends, so that
+    ///     whoever changes it finds the operation parked and wakes it.
     func project(
-        _ id: ProjectID, for root: OperationID, target: HostID?
+        _ id: ProjectID, for root: OperationID, target: HostID?, isKept: Bool = false
     ) async throws -> ProjectFacts? {
+        if isKept {
+            // 6.
+            try await transaction.query(
+                "SELECT project FROM placements WHERE project = \(id) FOR SHARE")
+        }
         // 2.
         let result = try await transaction.query(
             """
@@ -85,9 +93,15 @@ struct WorkflowFactsReader: Sendable {
         }
     }
 
-    /// The copies that an operation created, in order.
+    /// The copies that an operation created, in order; kept as they are until the transaction
+    /// ends, so that whoever ends one finds the operation parked and wakes it.
     func copies(of operation: OperationID) async throws -> [CopyFacts] {
-        try await copies("c.operation = \(operation)")
+        // 7.
+        try await transaction.query(
+            """
+            SELECT id FROM copies WHERE operation = \(operation) ORDER BY id FOR NO KEY UPDATE
+            """)
+        return try await copies("c.operation = \(operation)")
     }
 
     /// Other operations at work on a project: living workflows that do not wait on other

@@ -37,7 +37,7 @@ struct StartWorkflow: SequentialSteps {
             phase = .runtime
             return proceed(facts)
         case .runtime:
-            guard !project.runtime.command.isEmpty else { return finish(facts) }
+            // Also without a command: the host makes sure that the volume is there.
             return run(
                 "start", on: project.host.id, facts, .startRuntime(project.runtimeInput()))
         }

@@ -179,7 +179,7 @@ extension SequentialSteps {
             [
                 .wait(
                     .guarded, "waits for operation \(blocker.operation) (\(blocker.kind))",
-                    afterMilliseconds: 2000)
+                    afterMilliseconds: 500)
             ]
         }
     }

@@ -136,9 +136,9 @@ struct WorkflowStep: Sendable {
         if let target { facts.target = try await reader.host(target) }
         if case .copy(let copy) = workflow {
             facts.copies = try await reader.copies(of: body.id)
-            for destination in Set(copy.destinations) {
+            for destination in Set(copy.destinations).sorted() {
                 facts.destinations[destination] = try await reader.project(
-                    destination, for: body.root, target: nil)
+                    destination, for: body.root, target: nil, isKept: true)
             }
             facts.freshCopies = copy.destinations.map { _ in identifiers.make(CopyIdentity.self) }
             if let answer, answer.question == workflow.pathQuestion {

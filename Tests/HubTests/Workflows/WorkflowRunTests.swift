@@ -50,7 +50,7 @@ struct WorkflowRunTests {
             try await engine.backup(of: project)
             let ended = try await Self.end(engine, .start(project))
             #expect(ended.state == .succeeded, "\(ended.failure?.description ?? "")")
-            #expect(await agent.done == ["a volume.restore"])
+            #expect(await agent.done == ["a volume.restore", "a runtime.start"])
             try await engine.expectNothingLeft()
         }
     }
