@@ -1,4 +1,5 @@
 import ObjectStore
+import Shared
 import Testing
 
 @testable import Hub
