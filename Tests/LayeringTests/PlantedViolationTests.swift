@@ -26,6 +26,7 @@ struct Planted: Sendable, CustomTestStringConvertible {
         Planted("Sources/Hub/A.swift", "Task.detached { }", "structured"),
         Planted("Sources/Hub/A.swift", "let t: Task<Void, Never>", "structured"),
         Planted("Sources/Hub/A.swift", "Thread.sleep(1)", "event"),
+        Planted("Sources/Btrfs/A.swift", "let a = b.withNumber { $0 }", "in the closure"),
         Planted("Sources/Hub/A.swift", "let a = \"\"\"\nSELECT a\nFROM b\n\"\"\"", "SQL"),
         Planted("Sources/Hub/API/A.swift", "let a = \"DELETE FROM a\"", "SQL"),
         Planted("Sources/Hub/A.swift", "let a = \"UPDATE a\n SET b = 1\"", "SQL"),
