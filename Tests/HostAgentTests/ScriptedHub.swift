@@ -112,7 +112,7 @@ final class ScriptedHub: Sendable {
 
     /// Waits for an operation's outcome.
     func outcome(of operation: OperationID) async throws -> OperationOutcome {
-        try await wait("outcome of \(operation)", upTo: .seconds(40)) { $0.outcomes[operation] }
+        try await wait("outcome of \(operation)", upTo: .seconds(120)) { $0.outcomes[operation] }
     }
 
     /// Runs an operation to its end.

@@ -5,15 +5,15 @@ import Testing
 @testable import HostAgent
 
 extension TestHost {
-    /// A project with a volume that holds the awkward tree and 20 MB.
+    /// A project with a volume that holds the awkward tree and 3 MB.
     func filledProject() async throws -> VolumeReference {
         let volume = project()
         let created = try await hub.perform(.volumeCreate, VolumeInput(volume: volume))
         try #require(created.state == .succeeded, "\(String(describing: created.failure))")
         let path = layout.volume(volume.project)
-        try await shell(RoundTripTests.tree, in: directory.path)
+        try await shell(HostTests.RoundTripTests.tree, in: directory.path)
         try await shell(
-            "cp -a source/. \(path)/ && head -c 20000000 /dev/urandom > \(path)/large",
+            "cp -a source/. \(path)/ && head -c 2000000 /dev/urandom > \(path)/large",
             in: directory.path)
         try await shell(
             "chown \(volume.uid):\(volume.gid) . && chmod 700 . && rm -r \(directory.path)/source",
