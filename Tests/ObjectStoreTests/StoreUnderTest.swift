@@ -39,6 +39,7 @@ enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
 
 extension GrantedStore.Options {
     static let quick = GrantedStore.Options(
-        patience: .seconds(20),
-        backoff: Backoff(base: .milliseconds(5), cap: .milliseconds(50)))
+        patience: .seconds(60),
+        backoff: Backoff(base: .milliseconds(5), cap: .milliseconds(50)),
+        stallTimeout: .seconds(20))
 }
