@@ -185,7 +185,6 @@ public struct GrantedStore: ObjectStorage {
     ) async throws -> Answer {
         let clock = ContinuousClock()
         let end = clock.now + options.patience
-        var random = Random()
         var attempt = 0
         while true {
             attempt += 1
@@ -197,7 +196,7 @@ public struct GrantedStore: ObjectStorage {
             } catch let error as HTTPError {
                 failure = GatewayAnswer.failure(of: error, what)
             }
-            let wait = options.backoff.delay(afterAttempt: attempt, using: &random)
+            let wait = options.backoff.delay(afterAttempt: attempt)
             guard failure.isRetryable, isRepeatable, clock.now + wait < end else { throw failure }
             try await clock.sleep(for: wait)
         }
