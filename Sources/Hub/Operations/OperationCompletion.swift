@@ -110,7 +110,21 @@ struct OperationCompletion: Sendable {
         if attempt < body.maxAttempts {
             try await retry(body, attempt: attempt, failure, in: &change)
         } else {
+            try await stopChildren(of: body, in: &change)
             try await end(body, epoch: epoch, .failed(failure), in: &change)
+        }
+    }
+
+    /// Asks the children of a workflow to stop that is given up: nobody would hear of them.
+    private static func stopChildren(
+        of body: OperationBody, in change: inout Change
+    ) async throws {
+        let children = try await WorkflowStore(change.transaction).children(of: body.id)
+        for child in children where child.outcome == nil {
+            guard
+                let child = try await OperationBodyReader(change.transaction).body(child.id)
+            else { continue }
+            try await OperationCancellation.request(child, by: "hub", in: &change)
         }
     }
 
@@ -137,6 +151,7 @@ struct OperationCompletion: Sendable {
                 message: "\(body.kind.rawValue) was given up after \(attempt) "
                     + "attempt\(attempt == 1 ? "" : "s"): its worker did not keep the lease",
                 hint: "see the host's agent log")
+            try await stopChildren(of: body, in: &change)
             try await end(body, epoch: epoch, .failed(failure), in: &change)
             return .ended(.failed)
         }

@@ -96,14 +96,15 @@ struct OperationClaim: Sendable {
             FROM chosen c JOIN operations o ON o.id = c.operation
             ORDER BY c.sequence
             """)
-        return try result.rows.map { row in
-            ClaimedOperation(
-                id: try row.decode("operation"), kind: try row.kind(),
-                root: try row.decode("root"), epoch: try row.decode("epoch"),
-                attempt: try row.decode("attempt"), sequence: try row.decode("sequence"),
-                copy: try row.decode("copy"),
-                input: try row.decode("input", as: JSONColumn<JSONValue>.self).value)
-        }
+        return try result.rows.map(operation)
+    }
+
+    private func operation(_ row: PostgresRow) throws -> ClaimedOperation {
+        ClaimedOperation(
+            id: try row.decode("operation"), kind: try row.kind(), root: try row.decode("root"),
+            epoch: try row.decode("epoch"), attempt: try row.decode("attempt"),
+            sequence: try row.decode("sequence"), copy: try row.decode("copy"),
+            input: try row.decode("input", as: JSONColumn<JSONValue>.self).value)
     }
 }
 

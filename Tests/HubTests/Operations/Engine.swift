@@ -49,6 +49,19 @@ struct Engine: Sendable {
             "INSERT INTO hub (timeline, keyring_check) VALUES (\(timeline), '\\x00')")
     }
 
+    /// Another hub over the same database.
+    init(again other: Engine) {
+        settings = other.settings
+        options = other.options
+        identifiers = other.identifiers
+        log = other.log
+        pool = PostgresPool(options)
+        service = OperationService(
+            pool: pool, bell: bell, settings: settings, identifiers: identifiers, log: log)
+        changes = ChangeRunner(pool: pool, bell: bell)
+        rescue = OperationRescue(changes, settings: settings, log: log)
+    }
+
     /// Runs the hub's own services while `body` runs.
     func running(
         hasPath: @escaping WorkflowRunner.PathLookup = { _, _ in true },

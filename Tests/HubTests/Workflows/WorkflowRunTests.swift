@@ -214,3 +214,38 @@ struct WorkflowRunTests {
         }
     }
 }
+
+@Suite("A workflow that is given up", .timeLimit(.minutes(2)))
+struct WorkflowGivenUpTests {
+    @Test("stops its children and holds nothing any more")
+    func stopsChildren() async throws {
+        let engine = try await Engine()
+        let host = try await engine.host("a")
+        let project = try await engine.project("web", on: host)
+        let agent = try await ScriptedAgent(engine, host)
+        try await agent.open()
+        let id = try await engine.service.create(.delete(project), by: engine.author).operation.id
+        // One session of a hub takes it, does its first step, and is lost in its last attempt.
+        try await engine.running {
+            while try await engine.service.describe(id)?.state != .waiting {
+                _ = try await engine.service.waitForTerminal(id, atMost: .milliseconds(20))
+            }
+        }
+        let again = Engine(again: engine)
+        try await again.pool.query("UPDATE operations SET max_attempts = 1 WHERE id = \(id)")
+        let session = again.identifiers.make(SessionIdentity.self)
+        try await again.changes.run { change in
+            _ = try await SessionStore(change.transaction).open(
+                session, host: nil, name: "hub", leaseMilliseconds: 60_000)
+            try await change.wake(id)
+            _ = try await ClaimFloors().claim(
+                lane: OperationBell.hub, limit: 1, session: session, owner: "hub",
+                in: change.transaction)
+            try await SessionStore(change.transaction).end(session)
+        }
+        try await again.rescue.sweep()
+        #expect(try await again.service.describe(id)?.failure?.code == "lease-lost")
+        try await again.expectNothingLeft()
+        await again.pool.close()
+    }
+}
