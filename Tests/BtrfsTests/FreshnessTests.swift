@@ -24,14 +24,17 @@ enum Change: String, CaseIterable, Sendable {
 
     private func append(_ file: String) throws {
         let open = try Descriptor(opening: file, flags: O_WRONLY | O_APPEND)
-        let number = open.number
-        try systemCall("write") { unsafe Glibc.write(number, "more", 4) }
+        try open.withNumber { number in
+            try systemCall("write") { unsafe Glibc.write(number, "more", 4) }
+        }
     }
 
     /// Through a mapping, which no system call of writing announces.
     private func map(_ file: String) throws {
         let open = try Descriptor(opening: file, flags: O_RDWR)
-        let map = unsafe mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, open.number, 0)
+        let map = unsafe open.withNumber {
+            unsafe mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, $0, 0)
+        }
         let bytes = unsafe try #require(map)
         unsafe bytes.storeBytes(of: 0x21, as: UInt8.self)
         unsafe munmap(bytes, 4096)
@@ -86,8 +89,9 @@ struct FreshnessTests {
             for index in 0..<20 {
                 let file = try Descriptor(
                     opening: volume.path + "/file", flags: O_CREAT | O_WRONLY | O_APPEND)
-                let number = file.number
-                try systemCall("write") { unsafe write(number, "x", 1) }
+                try file.withNumber { number in
+                    try systemCall("write") { unsafe write(number, "x", 1) }
+                }
                 let snapshot = try volume.snapshot(to: root + "/s\(index)")
                 #expect(try DurableFile.read(snapshot.path + "/file").count == index + 1)
                 let live = try filesystem.freshnessToken(of: volume)
