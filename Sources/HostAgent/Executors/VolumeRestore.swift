@@ -21,7 +21,12 @@ struct VolumeRestore: Sendable {
                 publication = ready
             } else {
                 try await checkPlace()
-                publication = try await build()
+                do {
+                    publication = try await build()
+                } catch {
+                    await discard()
+                    throw error
+                }
                 if publication.replaced != nil {
                     try await work.host.runtimes.stop(
                         project, uid: input.volume.uid, grace: .seconds(10))
@@ -46,6 +51,17 @@ struct VolumeRestore: Sendable {
             code: "volume-exists",
             message: "project \(project) has a volume on this host already",
             hint: "retire it first, or restore with replacement")
+    }
+
+    /// Gives back the room of a try that failed: the next one begins anew, if there is one at all.
+    private func discard() async {
+        do {
+            try await StagingCleanup(host: work.host).remove(work.operation, of: project)
+        } catch {
+            work.host.logger.warning(
+                "Staging was not cleaned; the next try or start does it.",
+                ["operation": .init(describing: work.operation), "error": .init(describing: error)])
+        }
     }
 
     /// Restores into staging and verifies what was written.
