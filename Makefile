@@ -17,8 +17,7 @@ build: setup ## Build berth-hub, berth-agent and berth for release, into .build/
 	@swift build -c release --static-swift-stdlib
 
 test: setup ## Build and run all tests (as root: loop devices, other users)
-	@swift build --build-tests
-	swift test --skip-build
+	@scripts/test.sh
 
 check: setup ## Lint, layering and a build in which every warning is an error
 	@scripts/check.sh

@@ -93,6 +93,18 @@ public actor RepositoryLock {
         return stale.count
     }
 
+    /// Removes all locks of one holder, whose owner knows that nothing of it works any more.
+    ///
+    /// - Parameter hostname: the synthetic host name that the locks carry.
+    /// - Throws: `RepositoryError`: `corrupt`, `store`.
+    public static func remove(
+        heldBy hostname: String, in repository: OpenRepository
+    ) async throws {
+        for (id, file) in try await all(in: repository) where file.hostname == hostname {
+            try await repository.remove(.locks, id)
+        }
+    }
+
     private static func refuseConflicts(
         with file: LockFile, own: BlobID?, in repository: OpenRepository
     ) async throws {

@@ -8,12 +8,11 @@ struct API: Sendable {
     private let router: Router
 
     init(
-        pool: PostgresPool, operations: OperationService, keyring: Keyring,
-        identifiers: Identifiers, logger: Logger, timeline: TimelineID, authority: Authority,
+        pool: PostgresPool, operations: OperationService, vault: RepositoryVault,
+        locks: RepositoryLocks, identifiers: Identifiers, logger: Logger, timeline: TimelineID, authority: Authority,
         addresses: [String], warnings: [String], schemaNumber: Int
     ) {
         let desk = OrderDesk(pool: pool, operations: operations)
-        let vault = RepositoryVault(pool: pool, keyring: keyring, identifiers: identifiers)
         let metrics = MetricsPage()
         let routes: [[Route]] = [
             SystemRoutes(
@@ -22,7 +21,8 @@ struct API: Sendable {
                 metrics: metrics.text
             ).routes,
             FleetRoutes(
-                pool: pool, operations: operations, identifiers: identifiers, warnings: warnings
+                pool: pool, operations: operations, identifiers: identifiers,
+                catalog: vault.catalog, warnings: warnings
             ).routes,
             HostRoutes(
                 pool: pool, operations: operations, identifiers: identifiers,
@@ -35,7 +35,7 @@ struct API: Sendable {
             OperationRoutes(pool: pool, operations: operations).routes,
             EnrollmentRoutes(pool: pool, identifiers: identifiers, timeline: timeline).routes,
             AgentRoutes(operations: operations).routes,
-            GatewayRoutes(pool: pool, operations: operations, vault: vault).routes,
+            GatewayRoutes(pool: pool, operations: operations, vault: vault, locks: locks).routes,
         ]
         router = Router(
             routes: routes.flatMap { $0 }, pool: pool, logger: logger, identifiers: identifiers)

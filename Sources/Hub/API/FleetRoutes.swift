@@ -8,6 +8,7 @@ struct FleetRoutes: Sendable {
     let pool: PostgresPool
     let operations: OperationService
     let identifiers: Identifiers
+    let catalog: BucketCatalog
     /// What an operator should know of this hub.
     let warnings: [String]
 
@@ -54,7 +55,7 @@ struct FleetRoutes: Sendable {
     /// Why a bucket cannot be used now, found by using it.
     private func trouble(of row: BucketCatalog.Row) async -> String? {
         do {
-            _ = try await BucketCatalog.store(of: row).list(ObjectPrefix("probe/"))
+            _ = try await catalog.store(of: row).list(ObjectPrefix("probe/"))
             return nil
         } catch {
             return "\(error)"

@@ -12,6 +12,7 @@ struct GatewayRoutes: Sendable {
     let pool: PostgresPool
     let operations: OperationService
     let vault: RepositoryVault
+    let locks: RepositoryLocks
 
     /// The largest pack that a host may store: restic's own bound.
     private static let packLimitBytes: Int64 = 160 << 20
@@ -37,6 +38,7 @@ struct GatewayRoutes: Sendable {
             operation.kind == .volumeBackup
             ? try await vault.ensure(project, author: context.author)
             : try await vault.require(project)
+        if operation.kind == .volumeBackup { try await locks.hold(repository) }
         return try .json(
             GrantAnswer(
                 mode: .gateway, repository: repository.id,
@@ -113,7 +115,7 @@ struct GatewayRoutes: Sendable {
             throw Problem.notFound("no such operation")
         }
         let commit = BackupCommit(
-            pool: pool, operations: operations, vault: vault, operation: id,
+            pool: pool, operations: operations, vault: vault, locks: locks, operation: id,
             host: try context.host(), author: context.author)
         return try .json(try await commit.run(request))
     }

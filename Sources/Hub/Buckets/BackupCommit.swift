@@ -15,6 +15,7 @@ struct BackupCommit: Sendable {
     let pool: PostgresPool
     let operations: OperationService
     let vault: RepositoryVault
+    let locks: RepositoryLocks
     let operation: OperationID
     let host: HostID
     let author: RegistryWriter.Author
@@ -29,6 +30,8 @@ struct BackupCommit: Sendable {
         let (input, known) = try await check(request)
         if let known { return CommitAnswer(backup: known) }
         let row = try await vault.require(input.volume.project)
+        // Also after a restart of the hub in the middle of the backup.
+        try await locks.hold(row)
         let repository = try await vault.open(row)
         let packs = try Self.packs(request)
         let root = try Self.rootTree(request)

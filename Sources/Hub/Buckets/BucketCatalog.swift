@@ -1,10 +1,11 @@
 import ObjectStore
-import Postgres
+import Platform
 import Shared
 
 /// The fleet's buckets as object stores.
 struct BucketCatalog: Sendable {
-    let pool: PostgresPool
+    /// The threads that all directory buckets of this hub share.
+    let files: BlockingPool
 
     /// A bucket's row.
     struct Row: Sendable {
@@ -19,13 +20,13 @@ struct BucketCatalog: Sendable {
     ///
     /// - Throws: `HubError` `.bucket` when its settings are not usable; `ObjectStoreError`
     ///   `bucketMissing` when a directory is not there: it is never made silently.
-    static func store(of row: Row) throws -> any ObjectStorage {
+    func store(of row: Row) throws -> any ObjectStorage {
         guard row.kind == "directory", let path = row.settings["path"]?.text else {
             throw HubError(
                 .bucket, "bucket \(row.name) is of the kind \(row.kind), which this hub cannot use",
                 hint: "use a directory bucket")
         }
-        return try DirectoryStore(root: path)
+        return try DirectoryStore(root: path, pool: files)
     }
 
     /// Where people find a bucket.
@@ -34,7 +35,7 @@ struct BucketCatalog: Sendable {
     }
 
     /// The bucket's part that belongs to one repository.
-    static func store(
+    func store(
         of row: Row, repositoryPrefix prefix: String
     ) throws -> any ObjectStorage {
         PrefixedStore(try store(of: row), prefix: try ObjectPrefix(prefix + "/"))

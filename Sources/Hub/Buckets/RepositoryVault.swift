@@ -9,6 +9,7 @@ struct RepositoryVault: Sendable {
     let pool: PostgresPool
     let keyring: Keyring
     let identifiers: Identifiers
+    let catalog: BucketCatalog
 
     /// The repository of a project that has backups.
     ///
@@ -52,7 +53,7 @@ struct RepositoryVault: Sendable {
         let password = Array(Random.hex(bytes: 32).utf8)
         // Not inside a transaction: the bucket may be slow.
         let made = try await OpenRepository.create(
-            in: try BucketCatalog.store(of: bucket, repositoryPrefix: prefix),
+            in: try catalog.store(of: bucket, repositoryPrefix: prefix),
             password: SecretBytes(password),
             origin: KeyFile.Origin(
                 created: NodeTime(seconds: identifiers.currentTime.milliseconds / 1000),
@@ -81,7 +82,29 @@ struct RepositoryVault: Sendable {
 
     /// The store that holds a repository.
     func store(of repository: BucketStore.Repository) throws -> any ObjectStorage {
-        try BucketCatalog.store(of: repository.bucket, repositoryPrefix: repository.prefix)
+        try catalog.store(of: repository.bucket, repositoryPrefix: repository.prefix)
+    }
+
+    /// The repositories into which a backup is in flight, by any hub.
+    func repositoriesWithBackups() async throws -> Set<RepositoryID> {
+        try await pool.withTransaction { transaction in
+            Set(try await BucketStore(transaction).repositoriesWithBackups())
+        }
+    }
+
+    /// The repositories that were backed up into within a day: where a killed hub may have left a
+    /// lock.
+    func repositoriesBackedUpLately() async throws -> [BucketStore.Repository] {
+        try await pool.withTransaction { transaction in
+            let store = BucketStore(transaction)
+            var found: [BucketStore.Repository] = []
+            for project in try await store.projectsBackedUpLately() {
+                if let repository = try await store.repository(of: project) {
+                    found.append(repository)
+                }
+            }
+            return found
+        }
     }
 
     /// A repository's own key, 64 bytes.

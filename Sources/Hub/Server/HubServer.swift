@@ -44,12 +44,15 @@ struct HubServer: Sendable {
         let keyring = try Keyring.load(path: configuration.masterKeyFile)
         try KeyringCheck.verify(row.keyringCheck, keyring: keyring, timeline: row.timeline)
         let authority = try Authority.load(directory)
-        let vault = RepositoryVault(pool: pool, keyring: keyring, identifiers: identifiers)
+        let vault = RepositoryVault(
+            pool: pool, keyring: keyring, identifiers: identifiers,
+            catalog: BucketCatalog(files: BlockingPool(label: "berth.buckets", width: 8)))
+        let locks = RepositoryLocks(vault: vault, logger: logger)
         let bell = OperationBell()
         let operations = OperationService(
             pool: pool, bell: bell, settings: settings, identifiers: identifiers, log: logger)
         let api = API(
-            pool: pool, operations: operations, keyring: keyring, identifiers: identifiers,
+            pool: pool, operations: operations, vault: vault, locks: locks, identifiers: identifiers,
             logger: logger, timeline: row.timeline, authority: authority,
             addresses: configuration.publicAddresses, warnings: warnings,
             schemaNumber: database.migrations.migrations.count)
@@ -65,7 +68,7 @@ struct HubServer: Sendable {
                 return false
             }
         }
-        services += [ClusterWatch(cluster: database.cluster, logger: logger)]
+        services += [locks, ClusterWatch(cluster: database.cluster, logger: logger)]
         try await runServices(services, until: termination)
         await pool.close()
     }

@@ -71,6 +71,32 @@ struct BucketStore: Sendable {
         }
     }
 
+    /// The repositories of projects with a backup that has not ended.
+    func repositoriesWithBackups() async throws -> [RepositoryID] {
+        // 4.
+        let result = try await transaction.query(
+            """
+            SELECT DISTINCT r.id FROM operation_live l
+            JOIN operations o ON o.id = l.operation
+            JOIN repositories r ON r.project = o.project AND r.retired_at IS NULL
+            WHERE l.kind = 'volume.backup'
+            """)
+        return try result.rows.map { try $0.decode("id") }
+    }
+
+    /// The projects that were backed up within a day, at most 1,000.
+    func projectsBackedUpLately() async throws -> [ProjectID] {
+        // 5.
+        let result = try await transaction.query(
+            """
+            SELECT DISTINCT o.project FROM operations o
+            WHERE o.kind = 'volume.backup' AND o.project IS NOT NULL
+                AND o.created_at > clock_timestamp() - interval '1 day'
+            LIMIT 1000
+            """)
+        return try result.rows.map { try $0.decode("project") }
+    }
+
     private static func bucket(_ row: PostgresRow) throws -> BucketCatalog.Row {
         let mode = try row.decode("grant_mode", as: String.self)
         guard let grantMode = GrantMode(rawValue: mode) else {
