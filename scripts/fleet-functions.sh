@@ -140,5 +140,9 @@ fleet_remove() {
             find "$mount/berth-$name" -depth -type d -exec rmdir {} + 2>/dev/null || true
         done
     done
-    rm -rf "$FLEET"
+    # Whatever is still mounted below, so that nothing is removed through a mount.
+    while read -r mount; do umount --lazy "$mount"; done < <(
+        findmnt -rno TARGET | grep -F "$FLEET/" | sort -r
+    )
+    rm -rf --one-file-system "$FLEET"
 }
