@@ -9,7 +9,8 @@ struct API: Sendable {
 
     init(
         pool: PostgresPool, operations: OperationService, vault: RepositoryVault,
-        locks: RepositoryLocks, identifiers: Identifiers, logger: Logger, timeline: TimelineID, authority: Authority,
+        locks: RepositoryLocks, identifiers: Identifiers, logger: Logger, timeline: TimelineID,
+        authority: Authority,
         addresses: [String], warnings: [String], schemaNumber: Int
     ) {
         let desk = OrderDesk(pool: pool, operations: operations)

@@ -73,7 +73,7 @@ actor RepositoryLocks: Service {
                     ["error": LogValue(describing: error)])
             }
         }
-        for (id, entry) in held { await release(id, entry) }
+        // Backups may go on without this hub: their locks stay for whoever takes over.
     }
 
     /// Gives up what no backup needs any more, and refreshes what is getting old.
@@ -100,6 +100,9 @@ actor RepositoryLocks: Service {
         held[id] = nil
         do {
             try await entry.lock?.release()
+            // What a killed hub left: the database has just said that no backup is in flight.
+            try await RepositoryLock.remove(
+                heldBy: Self.hostname, in: try await vault.open(entry.repository))
         } catch {
             logger.warning(
                 "a repository's lock could not be given up",

@@ -52,7 +52,8 @@ struct HubServer: Sendable {
         let operations = OperationService(
             pool: pool, bell: bell, settings: settings, identifiers: identifiers, log: logger)
         let api = API(
-            pool: pool, operations: operations, vault: vault, locks: locks, identifiers: identifiers,
+            pool: pool, operations: operations, vault: vault, locks: locks,
+            identifiers: identifiers,
             logger: logger, timeline: row.timeline, authority: authority,
             addresses: configuration.publicAddresses, warnings: warnings,
             schemaNumber: database.migrations.migrations.count)
