@@ -9,8 +9,9 @@ public import Platform
 public struct Backup: Sendable {
     /// The name of the one node of the root tree; `/project` is the path of every snapshot.
     public static let rootName = "project"
-    /// So many threads read, hash, compress and seal unless told otherwise.
-    public static let defaultWorkers = 4
+    /// So many threads read, hash, compress and seal unless told otherwise: some of them wait for
+    /// the store while others work.
+    public static let defaultWorkers = 8
     /// Large files read at the same time.
     private static let largeFilesAtOnce = 2
 
@@ -26,7 +27,7 @@ public struct Backup: Sendable {
     ///   - directory: what is to be backed up, usually a read-only snapshot.
     ///   - sink: where the blobs go.
     ///   - polynomial: the repository's chunker polynomial.
-    ///   - workers: how many threads read, hash, compress and seal; 1 to 64, default 4.
+    ///   - workers: how many threads read, hash, compress and seal; 1 to 64, default 8.
     ///   - progress: told after each piece of work, from any thread; it must not block.
     /// - Throws: `PlatformError` where the directory cannot be opened.
     public init(

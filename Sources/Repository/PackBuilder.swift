@@ -4,18 +4,23 @@ import ObjectStore
 struct PackBuilder: Sendable {
     let kind: BlobKind
     private(set) var bytes: [UInt8] = []
+    /// How many bytes the pack may come to hold; room for them is made at once, so that a growing
+    /// pack is not copied again and again.
+    private let capacityBytes: Int
     private(set) var blobs: [PackedBlob] = []
 
     /// A pack never holds more blobs than its header may describe.
     static let blobsLimit = PackHeader.limitBytes / (2 * PackHeader.compressedEntryBytes)
 
-    init(kind: BlobKind) {
+    init(kind: BlobKind, capacityBytes: Int = 0) {
         self.kind = kind
+        self.capacityBytes = capacityBytes
     }
 
     /// Takes a blob that is not in this pack yet.
     mutating func append(_ blob: PreparedBlob, sealed: [UInt8]) {
         precondition(blob.kind == kind, "a pack holds blobs of one kind")
+        if bytes.isEmpty { bytes.reserveCapacity(capacityBytes) }
         blobs.append(
             PackedBlob(
                 id: blob.id, kind: kind, offset: UInt32(bytes.count), length: UInt32(sealed.count),
@@ -35,13 +40,14 @@ struct PackBuilder: Sendable {
         bytes += other.bytes
     }
 
-    /// The whole file: the blobs, the sealed header, its length.
-    func seal(with sealer: Sealer) throws -> [UInt8] {
+    /// Ends the pack: behind the blobs come the sealed header and its length, so that `bytes` is
+    /// the whole file.
+    ///
+    /// In place: a pack is too large to be copied for that.
+    mutating func seal(with sealer: Sealer) throws {
         let header = try sealer.seal(PackHeader.encode(blobs))
-        var file = bytes
-        file += header
-        file.append(littleEndian: UInt32(header.count))
-        return file
+        bytes += header
+        bytes.append(littleEndian: UInt32(header.count))
     }
 
     /// Opens every blob of a finished file again and parses its header anew: what is about to be
@@ -49,7 +55,8 @@ struct PackBuilder: Sendable {
     /// 0.16.4, after two corruptions by zstd).
     ///
     /// - Throws: `RepositoryError` with code `verificationFailed`.
-    func verify(_ file: [UInt8], with codec: BlobCodec) throws -> PackDescription {
+    func verify(with codec: BlobCodec) throws -> PackDescription {
+        let file = bytes
         let object = "the pack to be written"
         do {
             let size = Int64(file.count)

@@ -138,10 +138,19 @@ public actor PackWriter: BlobSink {
         statistics.packedBytes += Int64(sealedBytes)
     }
 
+    /// A pack of data has room for what fills it and one chunk more; packs of trees stay small more
+    /// often than not.
+    private func newPack(_ kind: BlobKind) -> PackBuilder {
+        switch kind {
+        case .data: PackBuilder(kind: kind, capacityBytes: options.packBytes + (2 << 20))
+        case .tree: PackBuilder(kind: kind)
+        }
+    }
+
     /// Puts a blob into one of the two open packs; answers the pack that it filled.
     private func place(_ blob: PreparedBlob, sealed: [UInt8]) -> PackBuilder? {
         var pair = open.removeValue(forKey: blob.kind) ?? []
-        while pair.count < 2 { pair.append(PackBuilder(kind: blob.kind)) }
+        while pair.count < 2 { pair.append(newPack(blob.kind)) }
         let choice = Int.random(in: 0..<2)
         pair[choice].append(blob, sealed: sealed)
         let isFull =
@@ -164,7 +173,7 @@ public actor PackWriter: BlobSink {
         return filled
     }
 
-    private func write(_ pack: PackBuilder) async throws {
+    private func write(_ pack: consuming PackBuilder) async throws {
         while inFlight >= options.packsInFlight { await turn() }
         if let failure { throw failure }
         inFlight += 1
@@ -175,7 +184,7 @@ public actor PackWriter: BlobSink {
             awakened.forEach { $0.resume() }
         }
         do {
-            let description = try await publish(pack)
+            let description = try await publish(consume pack)
             try await packIsDurable(description)
             packs.append(description)
             statistics.packs += 1
@@ -190,11 +199,13 @@ public actor PackWriter: BlobSink {
         await withCheckedContinuation { waiting.append($0) }
     }
 
-    @concurrent private nonisolated func publish(_ pack: PackBuilder) async throws
-        -> PackDescription
-    {
-        let file = try pack.seal(with: codec.sealer)
-        let description = try pack.verify(file, with: codec)
+    @concurrent private nonisolated func publish(
+        _ finished: consuming PackBuilder
+    ) async throws -> PackDescription {
+        var pack = consume finished
+        try pack.seal(with: codec.sealer)
+        let description = try pack.verify(with: codec)
+        let file = pack.bytes
         _ = try await storing("store a pack") {
             try await store.put(
                 try .pack(description.id), .bytes(file, sha256: description.id.bytes))
