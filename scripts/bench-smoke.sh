@@ -25,9 +25,6 @@ median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 percentile() { sort -g | awk -v p="$1" '{ v[NR] = $1 } END { i = int(NR * p / 100 + 0.999); print v[i < 1 ? 1 : i] }'; }
 resident_mib() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$(cat "$FLEET/$1.pid")/status"; }
 now() { date +%s.%N; }
-# Both begin with cold caches: we read a fresh snapshot, whose inodes are never cached, and restic
-# the volume, whose files the import has just left in memory.
-settle() { sync && echo 3 >/proc/sys/vm/drop_caches; }
 since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.3f", b - a }'; }
 volume_of() { printf '%s/projects/%s' "$(mount_of host-1)" "$(berth project show "$1" -o id)"; }
 
@@ -59,14 +56,14 @@ python3 "$ROOT/scripts/make-corpus.py" "$FLEET/corpus" \
 for round in $(seq "$ROUNDS"); do
     berth project create "bench-$round" --host host-1
     berth project import "bench-$round" "$FLEET/corpus" --faithful
-    settle
+    sync
     begin=$(now)
     berth backup create "bench-$round"
     since "$begin" >>"$FLEET/ours"
     echo >>"$FLEET/ours"
     export RESTIC_PASSWORD=bench RESTIC_REPOSITORY=$FLEET/restic-$round
     restic --no-cache init >/dev/null
-    settle
+    sync
     begin=$(now)
     restic --no-cache -q backup "$(volume_of "bench-$round")" 2>/dev/null || true
     since "$begin" >>"$FLEET/restic"
