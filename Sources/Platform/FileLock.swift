@@ -36,4 +36,10 @@ public struct FileLock: ~Copyable, Sendable {
         }
         self.file = file
     }
+
+    /// Unlocks rather than only closes: a child of this process that has not reached its exec yet
+    /// shares the open file, and with it the lock, for some milliseconds longer (flock(2)).
+    deinit {
+        file.withNumber { number in _ = berth_flock_unlock(number) }
+    }
 }

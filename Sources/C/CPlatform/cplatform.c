@@ -83,6 +83,8 @@ int berth_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int berth_flock_exclusive(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
 
+int berth_flock_unlock(int descriptor) { return flock(descriptor, LOCK_UN); }
+
 long berth_getrandom(void *buffer, size_t length) { return getrandom(buffer, length, 0); }
 
 long berth_write(int descriptor, const void *bytes, size_t length) {

@@ -52,6 +52,9 @@ int berth_eventfd(void);
 /* flock(2), exclusive, without waiting: EWOULDBLOCK when another has it. */
 int berth_flock_exclusive(int descriptor);
 
+/* flock(2), LOCK_UN: for all that share the open file. */
+int berth_flock_unlock(int descriptor);
+
 /* getrandom(2) from the initialised pool; may answer with less than asked above 256 bytes. */
 long berth_getrandom(void *buffer, size_t length);
 
