@@ -166,39 +166,33 @@ public final class PostgresPool: Sendable {
         return await pooled.connection.isWholeWhileIdle()
     }
 
+    /// Asks, and waits in the queue when nothing is free.
+    ///
+    /// The ticket enters the queue and its continuation the table under one lock: whoever serves a
+    /// ticket finds its continuation. Timing out, cancelling and being served exclude each other,
+    /// because each takes the ticket out of the queue under that lock.
     private func nextGrant() async throws -> State.Grant {
-        let (ticket, answer) = shared.withLock { shared in
+        let ticket = shared.withLock { shared in
             shared.lastTicket += 1
-            return (shared.lastTicket, shared.state.acquire(shared.lastTicket))
+            return shared.lastTicket
         }
-        switch answer {
-        case .granted(let grant): return grant
-        case .closed: throw PostgresPool.closed
-        case .full:
-            throw PostgresError(
-                code: .poolExhausted,
-                message: "\(limits.waiting) callers wait for a database connection already")
-        case .queued: return try await wait(ticket)
-        }
-    }
-
-    /// Waits in the queue; timing out, cancelling and being served exclude each other, because
-    /// each takes the waiter out under the lock.
-    private func wait(_ ticket: UInt64) async throws -> State.Grant {
         let timer = DispatchWorkItem { @Sendable [self] in refuse(ticket, because: exhausted) }
         defer { timer.cancel() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (waiter: Waiter) in
-                let refusal = shared.withLock { shared -> (any Error)? in
-                    guard !shared.state.isClosed else { return PostgresPool.closed }
-                    guard !Task.isCancelled else {
-                        _ = shared.state.giveUp(ticket)
-                        return CancellationError()
+                let answer = shared.withLock { shared -> Result<State.Grant, any Error>? in
+                    // A cancellation that comes later finds the waiter in the table.
+                    guard !Task.isCancelled else { return .failure(CancellationError()) }
+                    switch shared.state.acquire(ticket) {
+                    case .granted(let grant): return .success(grant)
+                    case .closed: return .failure(PostgresPool.closed)
+                    case .full: return .failure(full)
+                    case .queued:
+                        shared.waiters[ticket] = waiter
+                        return nil
                     }
-                    shared.waiters[ticket] = waiter
-                    return nil
                 }
-                if let refusal { waiter.resume(throwing: refusal) }
+                if let answer { return waiter.resume(with: answer) }
                 timers.asyncAfter(
                     deadline: .now() + .milliseconds(Int(limits.acquireTimeout.wholeMilliseconds)),
                     execute: timer)
@@ -206,6 +200,12 @@ public final class PostgresPool: Sendable {
         } onCancel: {
             refuse(ticket, because: CancellationError())
         }
+    }
+
+    private var full: PostgresError {
+        PostgresError(
+            code: .poolExhausted,
+            message: "\(limits.waiting) callers wait for a database connection already")
     }
 
     private var exhausted: PostgresError {
@@ -217,7 +217,7 @@ public final class PostgresPool: Sendable {
 
     private func refuse(_ ticket: UInt64, because error: any Error) {
         let waiter = shared.withLock { shared -> Waiter? in
-            guard shared.waiters[ticket] != nil, shared.state.giveUp(ticket) else { return nil }
+            guard shared.state.giveUp(ticket) else { return nil }
             return shared.waiters.removeValue(forKey: ticket)
         }
         waiter?.resume(throwing: error)

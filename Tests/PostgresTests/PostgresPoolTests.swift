@@ -32,6 +32,24 @@ struct PostgresPoolTests {
         #expect(pool.load.connections == 0)
     }
 
+    /// A connection that comes back between asking and waiting once found nobody to take it.
+    @Test("loses nobody between asking for a connection and waiting for it")
+    func handedOver() async throws {
+        let pool = PostgresPool(
+            try await TestDatabases.shared.make(),
+            limits: .init(connections: 1, acquireTimeout: .seconds(60)))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<2 {
+                group.addTask {
+                    for _ in 0..<20_000 { try await pool.withConnection { _ in } }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(pool.load == (connections: 1, waiting: 0))
+        await pool.close()
+    }
+
     @Test("says so when no connection becomes free in time, and goes on afterwards")
     func exhausted() async throws {
         let pool = PostgresPool(
