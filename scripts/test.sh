@@ -19,18 +19,42 @@ swift build --build-tests || exit 1
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+child=
+trap '[[ -z $child ]] || kill "$child"; exit 130' INT TERM
+
+# No target takes a quarter of this on two cores: what still runs then, hangs.
+limit_seconds=1200
+
+# Names the tests of the log that began and did not end.
+unfinished() {
+    comm -23 \
+        <(sed -n 's/^◇ Test \(.*\) started\.$/\1/p' "$1" | sort -u) \
+        <(sed -n 's/^[✔✘] Test \(.*\) \(passed\|failed\) after .*/\1/p' "$1" |
+            sed 's/ with [0-9]* test cases\{0,1\}$//' | sort -u)
+}
+
 passed=0
 failed=()
 for target in "${targets[@]}"; do
     echo "== $target"
-    if swift test --skip-build --filter "^$target\." >"$log" 2>&1; then
-        grep -E '^(✔|✘) Test run with|^.*Test run with' "$log" | tail -n 1
+    timeout --kill-after=10 "$limit_seconds" \
+        swift test --skip-build --filter "^$target\." >"$log" 2>&1 &
+    child=$!
+    wait "$child"
+    status=$?
+    child=
+    if ((status == 0)); then
+        grep 'Test run with' "$log" | tail -n 1
     else
         cat "$log"
         failed+=("$target")
     fi
+    if ((status == 124 || status == 137)); then
+        echo "error: $target did not end within $limit_seconds s; still running were:" >&2
+        unfinished "$log" | sed 's/^/    /' >&2
+    fi
     count=$(sed -n 's/.*Test run with \([0-9]*\) tests\{0,1\}.*/\1/p' "$log" | tail -n 1)
-    if [[ -z $count || $count == 0 ]]; then
+    if ((status == 0)) && [[ -z $count || $count == 0 ]]; then
         echo "error: $target ran no test" >&2
         failed+=("$target")
     fi
