@@ -28,9 +28,8 @@ limit_seconds=1200
 # Names the tests of the log that began and did not end.
 unfinished() {
     comm -23 \
-        <(sed -n 's/^◇ Test \(.*\) started\.$/\1/p' "$1" | sort -u) \
-        <(sed -n 's/^[✔✘] Test \(.*\) \(passed\|failed\) after .*/\1/p' "$1" |
-            sed 's/ with [0-9]* test cases\{0,1\}$//' | sort -u)
+        <(sed -n 's/^◇ Test \(".*"\) started\.$/\1/p' "$1" | sort -u) \
+        <(sed -n 's/^[✔✘] Test \(".*"\).* \(passed\|failed\) after .*/\1/p' "$1" | sort -u)
 }
 
 passed=0
