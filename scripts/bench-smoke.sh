@@ -6,9 +6,9 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BIN=${BIN:-$ROOT/.build/release}
-FLEET=$ROOT/var/bench
 # shellcheck source=scripts/fleet-functions.sh
 source "$ROOT/scripts/fleet-functions.sh"
+FLEET=$(fleet_directory bench)
 ROUNDS=${BERTH_BENCH_ROUNDS:-3}
 CHECKS=${BERTH_BENCH_CHECKS:-200}
 

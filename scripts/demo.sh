@@ -6,9 +6,9 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BIN=${BIN:-$ROOT/.build/release}
-FLEET=$ROOT/var/demo
 # shellcheck source=scripts/fleet-functions.sh
 source "$ROOT/scripts/fleet-functions.sh"
+FLEET=$(fleet_directory demo)
 FILES=${BERTH_DEMO_FILES:-22000}
 BIG_MIB=${BERTH_DEMO_BIG_MIB:-300}
 TABLE=()

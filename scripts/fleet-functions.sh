@@ -2,7 +2,20 @@
 # on a btrfs file system of its own in a loop image. Everything lies below $FLEET; nothing outside
 # of it is touched. To be sourced by bash.
 #
-# needs: ROOT (the project), FLEET (the fleet's directory), BIN (the programs' directory)
+# needs: ROOT (the project), BIN (the programs' directory), and FLEET (the fleet's directory), which
+# fleet_directory answers
+
+# Where a fleet lies: below the project's var, or, where the project is below a closed directory such
+# as /root, in /var/lib: the hub's private PostgreSQL runs as a user of its own and has to get there.
+# usage: fleet_directory NAME
+fleet_directory() {
+    mkdir -p "$ROOT/var"
+    if ((EUID != 0)) || setpriv --reuid postgres --regid postgres --clear-groups test -x "$ROOT/var"; then
+        echo "$ROOT/var/$1"
+    else
+        echo "/var/lib/berth-$1-$(printf %s "$ROOT" | sha256sum | cut -c 1-8)"
+    fi
+}
 
 berth() { "$BIN/berth" --config "$FLEET/client.json" "$@"; }
 

@@ -4,9 +4,9 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BIN=${BIN:-$ROOT/.build/release}
-FLEET=$ROOT/var/fleet
 # shellcheck source=scripts/fleet-functions.sh
 source "$ROOT/scripts/fleet-functions.sh"
+FLEET=$(fleet_directory fleet)
 
 up() {
     if alive hub; then

@@ -166,6 +166,8 @@ extension ScriptedHub {
             return try ok(CommitAnswer(backup: known))
         }
         await state.withLock { $0.beforeCommit }?()
+        // Whoever asked is dead: the request got no further.
+        try Task.checkCancellation()
         let packs = try request.packs.map { pack in
             PackDescription(
                 id: try present(BlobID(hex: pack.id)), bytes: pack.bytes,
