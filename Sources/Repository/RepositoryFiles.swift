@@ -6,11 +6,9 @@ extension OpenRepository {
     ///
     /// - Throws: `RepositoryError`: `corrupt` naming the file, `store`.
     public func snapshots() async throws -> [(id: BlobID, file: SnapshotFile)] {
-        let ids = try await ids(of: .snapshots)
-        let files = try await concurrentMap(ids, width: Self.readWidth) { id in
-            (id: id, file: try await snapshot(id))
-        }
-        return files.sorted { ($0.file.time, $0.id) < ($1.file.time, $1.id) }
+        try await files(.snapshots) { try await snapshot($0) }
+            .map { (id: $0.key, file: $0.value) }
+            .sorted { ($0.file.time, $0.id) < ($1.file.time, $1.id) }
     }
 
     /// One snapshot file.
@@ -44,8 +42,22 @@ extension OpenRepository {
 
     /// Loads all index files.
     ///
+    /// A file that vanishes meanwhile was replaced by a prune, which wrote the new ones before: it
+    /// begins again.
+    ///
     /// - Throws: `RepositoryError`: `corrupt` naming the file, `store`.
     public func loadIndex() async throws -> RepositoryIndex {
+        for _ in 0..<4 {
+            do {
+                return try await loadIndexOnce()
+            } catch let error as RepositoryError {
+                guard case .missing = error.code else { throw error }
+            }
+        }
+        return try await loadIndexOnce()
+    }
+
+    private func loadIndexOnce() async throws -> RepositoryIndex {
         var index = RepositoryIndex()
         let ids = try await ids(of: .index)
         // In rounds, so that only a few decoded files are in memory at once.

@@ -24,17 +24,19 @@ public actor RepositoryLock {
     /// - Parameters:
     ///   - repository: the repository.
     ///   - file: the claim; its `hostname` must be synthetic.
+    ///   - colleagues: the synthetic host names of holders that are not in the way, because their
+    ///     work and this one's are made for each other; default none.
     ///   - clock: what waits.
     /// - Throws: `RepositoryError`: `locked` naming whose lock is in the way; `store`, `corrupt`.
     public static func acquire(
         in repository: OpenRepository, as file: LockFile,
-        clock: any Clock<Duration> = ContinuousClock()
+        beside colleagues: Set<String> = [], clock: any Clock<Duration> = ContinuousClock()
     ) async throws -> RepositoryLock {
-        try await refuseConflicts(with: file, own: nil, in: repository)
+        try await refuseConflicts(with: file, own: nil, beside: colleagues, in: repository)
         let id = try await repository.write(.locks, JSONFile.encode(file))
         do {
             try await clock.sleep(for: settleTime)
-            try await refuseConflicts(with: file, own: id, in: repository)
+            try await refuseConflicts(with: file, own: id, beside: colleagues, in: repository)
         } catch {
             try await repository.remove(.locks, id)
             throw error
@@ -106,10 +108,13 @@ public actor RepositoryLock {
     }
 
     private static func refuseConflicts(
-        with file: LockFile, own: BlobID?, in repository: OpenRepository
+        with file: LockFile, own: BlobID?, beside colleagues: Set<String>,
+        in repository: OpenRepository
     ) async throws {
         for (id, other) in try await all(in: repository) where id != own {
-            guard file.conflicts(with: other) else { continue }
+            guard file.conflicts(with: other), !colleagues.contains(other.hostname) else {
+                continue
+            }
             throw RepositoryError(
                 code: .locked,
                 message: "the repository is locked\(other.exclusive ? " exclusively" : "") by "

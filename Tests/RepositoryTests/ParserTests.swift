@@ -91,15 +91,3 @@ struct ParserTests {
         }
     }
 }
-
-/// A generator whose numbers can be had again (xorshift64).
-private struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state &* 0x2545_F491_4F6C_DD1D
-    }
-}
