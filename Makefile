@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke soak-operations
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ up: build ## Start a hub and two hosts on this machine and leave them running
 
 down: ## Stop what `make up` started and remove it
 	@scripts/fleet.sh down
+
+soak-operations: setup ## Cut the database connection at every message of every kind of operation
+	@export BERTH_SOAK=1
+	swift build --build-tests
+	swift test --skip-build --filter '^HubTests\.EveryMessageTests'
 
 bench-smoke: build ## Measure the figures of the main job
 	@scripts/bench-smoke.sh

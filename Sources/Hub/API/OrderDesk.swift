@@ -14,9 +14,21 @@ struct OrderDesk: Sendable {
         _ context: RequestContext, body: [UInt8],
         _ make: @Sendable (PostgresTransaction) async throws -> OperationOrder
     ) async throws -> HTTPResponse {
-        let author = context.author
-        let key = try context.idempotencyKey()
-        let fingerprint = context.fingerprint(of: body)
+        let placed = try await place(
+            key: try context.idempotencyKey(), fingerprint: context.fingerprint(of: body),
+            by: context.author, make)
+        return try .accepted(placed.operation, isReplay: placed.isReplay)
+    }
+
+    /// The same for an author; a request whose answer was lost is repeated under its key.
+    ///
+    /// - Parameters:
+    ///   - key: the `Idempotency-Key`, nil for a request that may come only once.
+    ///   - fingerprint: what tells another request under the same key from this one.
+    func place(
+        key: String?, fingerprint: [UInt8], by author: RegistryWriter.Author,
+        _ make: @Sendable (PostgresTransaction) async throws -> OperationOrder
+    ) async throws -> CreatedOperation {
         let created = try await pool.withTransaction {
             transaction -> (CreatedOperation?, IdempotencyStore.Earlier?) in
             let keys = IdempotencyStore(transaction)
@@ -35,12 +47,10 @@ struct OrderDesk: Sendable {
             return (created, nil)
         }
         operations.announce()
-        if let fresh = created.0 {
-            return try .accepted(fresh.operation, isReplay: fresh.isReplay)
-        }
+        if let fresh = created.0 { return fresh }
         guard case .operation(let earlier) = created.1,
             let operation = try await operations.describe(earlier)
         else { throw Problem.notFound("the operation of this Idempotency-Key is gone") }
-        return try .accepted(operation, isReplay: true)
+        return CreatedOperation(operation: operation, isReplay: true)
     }
 }

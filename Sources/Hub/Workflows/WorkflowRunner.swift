@@ -12,7 +12,7 @@ struct WorkflowRunner: Service {
     private let changes: ChangeRunner
     private let settings: OperationSettings
     private let identifiers: Identifiers
-    private let hasPath: PathLookup
+    private let worker: WorkflowWorker
     private let log: Logger
     /// The leases that this process works on now.
     private let held = Locked<[OperationID: Int64]>([:])
@@ -25,7 +25,8 @@ struct WorkflowRunner: Service {
         self.settings = settings
         self.identifiers = identifiers
         self.log = log
-        self.hasPath = hasPath
+        worker = WorkflowWorker(
+            changes, settings: settings, identifiers: identifiers, log: log, hasPath: hasPath)
     }
 
     /// Opens one session after another; a session ends only when the database could not be
@@ -51,11 +52,7 @@ struct WorkflowRunner: Service {
     }
 
     private func work(_ session: SessionID) async throws {
-        try await changes.run { change in
-            try await SlotStore(change.transaction).fill("moves", count: settings.moves)
-            _ = try await SessionStore(change.transaction).open(
-                session, host: nil, name: "hub", leaseMilliseconds: settings.lease.milliseconds)
-        }
+        try await worker.open(session)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await beat(session) }
             group.addTask { try await claim(session) }
@@ -67,27 +64,13 @@ struct WorkflowRunner: Service {
     // MARK: The heartbeat
 
     private func beat(_ session: SessionID) async throws {
-        let rescue = OperationRescue(changes, settings: settings, log: log)
-        let interval = min(settings.heartbeat, settings.lease / 3)
         while true {
-            try await Task.sleep(for: interval)
+            try await Task.sleep(for: worker.interval)
             let leases = held.withLock { held in
                 held.map { HeldLease(operation: $0.key, epoch: $0.value) }
             }
-            let stale = try await withDeadline(settings.lease, "the hub's heartbeat") {
-                try await changes.run { change -> [OperationRescueStore.Stale]? in
-                    let store = SessionStore(change.transaction)
-                    let isOpen = try await store.renew(
-                        session, host: nil, leaseMilliseconds: settings.lease.milliseconds)
-                    guard isOpen else { return nil }
-                    try await store.list(leases, session: session)
-                    return try await OperationRescueStore(change.transaction).unlisted(
-                        session: session, milliseconds: interval.milliseconds)
-                }
-            }
-            guard let stale else { throw OperationProblem.sessionEnded }
-            for lease in stale {
-                try await rescue.takeBack(lease, unlistedMilliseconds: interval.milliseconds)
+            try await withDeadline(settings.lease, "the hub's heartbeat") {
+                try await worker.beat(session, held: leases)
             }
         }
     }
@@ -101,11 +84,11 @@ struct WorkflowRunner: Service {
                 let ticket = changes.bell.ticket(OperationBell.hub)
                 let free = settings.workers - held.withLock { $0.count }
                 let claimed =
-                    free > 0 ? try await claim(session, limit: free, floors) : []
+                    free > 0 ? try await worker.claim(session, limit: free, floors) : []
                 for operation in claimed {
                     held.withLock { $0[operation.id] = operation.epoch }
                     group.addTask {
-                        await step(operation)
+                        await worker.step(operation)
                         held.withLock { held in
                             if held[operation.id] == operation.epoch {
                                 held[operation.id] = nil
@@ -119,74 +102,6 @@ struct WorkflowRunner: Service {
                         OperationBell.hub, after: ticket, atMost: settings.poll)
                 }
             }
-        }
-    }
-
-    private func claim(
-        _ session: SessionID, limit: Int, _ floors: ClaimFloors
-    ) async throws -> [ClaimedOperation] {
-        try await changes.run { change in
-            guard
-                try await SessionStore(change.transaction).lock(session, host: nil, request: nil)
-                    != nil
-            else { throw OperationProblem.sessionEnded }
-            return try await floors.claim(
-                lane: OperationBell.hub, limit: limit, session: session, owner: "hub",
-                in: change.transaction)
-        }
-    }
-
-    /// Works on one operation; whatever goes wrong is tried again later.
-    private func step(_ operation: ClaimedOperation) async {
-        do {
-            let step = WorkflowStep(
-                claimed: operation, identifiers: identifiers, copyLifetime: settings.copyLifetime,
-                answer: try await answer(for: operation))
-            let isOurs = try await changes.run { try await step.run(in: &$0) }
-            if !isOurs {
-                log.info("a workflow's lease was lost", ["operation": "\(operation.id)"])
-            }
-        } catch is CancellationError {
-            return
-        } catch {
-            log.warning(
-                "a workflow's step failed",
-                ["operation": "\(operation.id)", "error": LogValue(describing: error)])
-            await giveBack(operation, because: error)
-        }
-    }
-
-    /// Looks into the repository where the workflow asks; outside of any transaction.
-    private func answer(
-        for operation: ClaimedOperation
-    ) async throws -> (question: PathQuestion, hasPath: Bool)? {
-        let stored = try await changes.pool.withTransaction { transaction in
-            try await WorkflowStore(transaction).load(operation.id)
-        }
-        guard let question = stored?.workflow.pathQuestion else { return nil }
-        return (question, try await hasPath(question.backup, question.path))
-    }
-
-    /// Lets a workflow whose step failed wait for another try.
-    ///
-    /// Where even that fails the heartbeat does not list it any more, and its lease is taken back.
-    private func giveBack(_ operation: ClaimedOperation, because error: any Error) async {
-        let failure = Failure(
-            code: "hub-trouble", message: "the hub could not go on: \(error)", class: .retryable)
-        do {
-            try await changes.run { change in
-                try await OperationStore(change.transaction).lockTrees([operation.root])
-                guard
-                    let body = try await OperationBodyReader(change.transaction).fenced(
-                        operation.id, epoch: operation.epoch, host: nil)
-                else { return }
-                try await OperationCompletion.giveBack(
-                    body, epoch: operation.epoch, failure, in: &change)
-            }
-        } catch {
-            log.warning(
-                "a workflow could not be given back",
-                ["operation": "\(operation.id)", "error": LogValue(describing: error)])
         }
     }
 }

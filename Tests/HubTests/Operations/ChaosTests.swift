@@ -48,7 +48,7 @@ struct ChaosTests {
                 for id in ids {
                     var ended: OperationDescription?
                     while ended?.state.isTerminal != true {
-                        ended = try await Self.stubborn {
+                        ended = try await engine.stubborn {
                             try await engine.service.waitForTerminal(id, atMost: .seconds(60))
                         }
                     }
@@ -59,9 +59,9 @@ struct ChaosTests {
                 group.cancelAll()
                 while await group.nextResult() != nil {}
             }
-            try await Self.stubborn { try await engine.expectNothingLeft() }
-            try await Self.stubborn { try await engine.expectOneStateEach() }
-            let moved = try await Self.stubborn { try await engine.facts(all[2]) }
+            try await engine.stubborn { try await engine.expectNothingLeft() }
+            try await engine.stubborn { try await engine.expectOneStateEach() }
+            let moved = try await engine.stubborn { try await engine.facts(all[2]) }
             #expect(moved.host == hostB && moved.generation == 2)
         }
     }
@@ -77,8 +77,10 @@ struct ChaosTests {
         var ids: [OperationID] = []
         for order in orders {
             ids.append(
-                try await stubborn { try await engine.service.create(order, by: engine.author) }
-                    .operation.id)
+                try await engine.stubborn {
+                    try await engine.service.create(order, by: engine.author)
+                }
+                .operation.id)
         }
         return ids
     }
@@ -107,34 +109,23 @@ struct ChaosTests {
         await connection.close()
     }
 
-    /// What a caller does whose request failed: asks again.
-    private static func stubborn<Answer: Sendable>(
-        _ body: () async throws -> Answer
-    ) async throws -> Answer {
-        while true {
-            do {
-                return try await body()
-            } catch is PostgresError {
-                try Task.checkCancellation()
-            }
-        }
-    }
-
     /// An agent as it should be: work and its report are stored before they are sent, and every
     /// request is repeated until it is answered.
     private static func agent(_ engine: Engine, _ host: HostID, _ name: String) async throws {
         let agent = try await ScriptedAgent(engine, host, name)
         while !Task.isCancelled {
             do {
-                try await stubborn { try await agent.open() }
+                try await engine.stubborn { try await agent.open() }
                 while true {
-                    _ = try await stubborn { try await agent.heartbeat([]) }
+                    _ = try await engine.stubborn { try await agent.heartbeat([]) }
                     let request = engine.identifiers.make(RequestIdentity.self)
-                    let leased = try await stubborn {
+                    let leased = try await engine.stubborn {
                         try await agent.lease(2, wait: 200, request: request)
                     }
                     for operation in leased {
-                        let content = try await stubborn { try await agent.outcome(of: operation) }
+                        let content = try await engine.stubborn {
+                            try await agent.outcome(of: operation)
+                        }
                         try await agent.deliver(content)
                     }
                 }

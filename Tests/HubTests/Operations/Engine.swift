@@ -50,12 +50,19 @@ struct Engine: Sendable {
     }
 
     /// Another hub over the same database.
-    init(again other: Engine) {
+    ///
+    /// - Parameters:
+    ///   - through: another way to the database.
+    ///   - limits: of its pool.
+    init(
+        again other: Engine, through: PostgresOptions? = nil,
+        limits: PostgresPool.Limits = PostgresPool.Limits()
+    ) {
         settings = other.settings
-        options = other.options
+        options = through ?? other.options
         identifiers = other.identifiers
         log = other.log
-        pool = PostgresPool(options)
+        pool = PostgresPool(options, limits: limits)
         service = OperationService(
             pool: pool, bell: bell, settings: settings, identifiers: identifiers, log: log)
         changes = ChangeRunner(pool: pool, bell: bell)
@@ -85,6 +92,18 @@ struct Engine: Sendable {
             }
         }
         await pool.close()
+    }
+
+    /// What somebody does whose request was not answered: asks again.
+    @discardableResult
+    func stubborn<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
+        while true {
+            do {
+                return try await body()
+            } catch is PostgresError {
+                try Task.checkCancellation()
+            }
+        }
     }
 
     /// Records registry events.

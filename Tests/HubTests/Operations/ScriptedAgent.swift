@@ -152,6 +152,45 @@ actor ScriptedAgent {
         }
     }
 
+    /// Opens a session and repeats the request until it is answered.
+    func openStubbornly() async throws {
+        session = engine.identifiers.make(SessionIdentity.self)
+        let request = OpenSessionRequest(
+            session: session, ledger: ledger, agentVersion: "1", timeline: nil)
+        let answer = try await engine.stubborn {
+            try await engine.service.openSession(request, host: host)
+        }
+        sequence = max(sequence, answer.appliedReport)
+    }
+
+    /// Takes what work there is and does it as an agent should: every request is repeated until it
+    /// is answered, and an outcome is stored before it is reported.
+    ///
+    /// - Returns: whether there was any.
+    func workOff() async throws -> Bool {
+        let request = engine.identifiers.make(RequestIdentity.self)
+        let leased = try await engine.stubborn { try await lease(4, request: request) }
+        for operation in leased {
+            let progress = Progress(
+                time: Timestamp(milliseconds: 1), phase: "work", phaseIndex: 1, phaseCount: 1)
+            try await engine.stubborn { try await heartbeat(leased, progress: progress) }
+            let count = (counts[operation.kind] ?? 0) + 1
+            counts[operation.kind] = count
+            done.append("\(name) \(operation.kind.rawValue)")
+            if let failure = script(operation, count) {
+                try await deliver(
+                    .operationFinished(
+                        OperationOutcome(
+                            operation: operation.id, epoch: operation.epoch, state: .failed,
+                            result: nil, failure: failure)))
+            } else {
+                let content = try await engine.stubborn { try await outcome(of: operation) }
+                try await deliver(content)
+            }
+        }
+        return !leased.isEmpty
+    }
+
     private func result(of operation: LeasedOperation) async throws -> JSONValue {
         switch operation.kind {
         case .volumeBackup:
