@@ -6,6 +6,9 @@ import Testing
 
 @testable import Hub
 
+/// `make soak-operations` cuts at every message of every scenario.
+private let isSoak = unsafe getenv("BERTH_SOAK") != nil
+
 /// What a run of a scenario came to, and how many messages it took.
 private struct Run: Sendable {
     var outcome: [String]
@@ -25,7 +28,7 @@ private struct Bench: Sendable {
         direct = try await Engine()
         proxy = try WireProxy(to: direct.options)
         var hosts: [HostID] = []
-        for name in ["a", "b"] {
+        for name in ["a", "b"].prefix(scenario.hostCount) {
             hosts.append(try await direct.host(name))
             try await direct.pool.query(
                 """
@@ -57,7 +60,7 @@ private struct Bench: Sendable {
         try await fleet.open()
         let operation = try await fleet.create(order)
         try await scenario.disturb(fleet, operation)
-        try await fleet.settle(operation)
+        try await fleet.settle(operation, hostsWork: scenario.hostsWork)
         let messages = proxy.messages
         let hasCut = proxy.hasCut
         proxy.arm(nil)
@@ -90,11 +93,11 @@ private struct Bench: Sendable {
     }
 }
 
-@Suite("A connection cut at any message to the database", .timeLimit(.minutes(10)))
+// One after another: each keeps a processor busy, and other tests have deadlines.
+@Suite(
+    "A connection cut at any message to the database", .serialized,
+    .timeLimit(.minutes(isSoak ? 60 : 10)))
 struct EveryMessageTests {
-    /// `make soak-operations` cuts at every message of every scenario.
-    private static let isSoak = unsafe getenv("BERTH_SOAK") != nil
-
     @Test(
         "loses and repeats nothing of an operation, whichever message it is",
         arguments: [Scenario.check])
@@ -112,7 +115,7 @@ struct EveryMessageTests {
     func seededPoints(_ scenario: Scenario) async throws {
         let bench = try await Bench(scenario)
         let whole = try await bench.run(nil)
-        if Self.isSoak {
+        if isSoak {
             try await bench.checkAll(against: whole)
         } else {
             // The same points on every run of the tests.

@@ -26,6 +26,18 @@ enum Scenario: String, Sendable, CaseIterable {
     case importTree
     case execute
 
+    /// How many hosts take part.
+    var hostCount: Int {
+        switch self {
+        case .move, .moveThatFails, .copy: 2
+        default: 1
+        }
+    }
+
+    /// Whether hosts take work; they could be done before a cancel that is late has reached them,
+    /// and what has been done stays done (D14).
+    var hostsWork: Bool { self != .backupThatIsCanceled }
+
     /// Which work the hosts fail at.
     func failure(of operation: LeasedOperation, count: Int) -> Failure? {
         switch (self, operation.kind) {

@@ -58,25 +58,31 @@ struct SequentialFleet: Sendable {
     }
 
     /// Lets everybody work until the operation has ended.
-    func settle(_ operation: OperationID) async throws {
+    func settle(_ operation: OperationID, hostsWork: Bool) async throws {
         let deadline = ContinuousClock.now + .seconds(30)
-        while try await direct.service.describe(operation)?.state.isTerminal != true {
+        while try await !hasEnded(operation) {
             guard ContinuousClock.now < deadline else {
                 let stuck = try await direct.service.describe(operation)
                 Issue.record("stuck: \(String(describing: stuck))")
                 return
             }
-            if try await turn() { continue }
+            if try await turn(hostsWork: hostsWork) { continue }
             try await wait()
+        }
+    }
+
+    private func hasEnded(_ operation: OperationID) async throws -> Bool {
+        try await direct.pool.withTransaction {
+            try await OperationCancelStore($0).hasEnded(operation)
         }
     }
 
     /// One turn of everybody.
     ///
     /// - Returns: whether there was anything to do.
-    func turn() async throws -> Bool {
+    private func turn(hostsWork: Bool) async throws -> Bool {
         var isBusy = try await hubTurn()
-        for agent in agents {
+        for agent in agents where hostsWork {
             if try await agent.workOff() { isBusy = true }
         }
         return isBusy
