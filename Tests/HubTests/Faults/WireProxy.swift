@@ -2,7 +2,6 @@ import Dispatch
 import Glibc
 import Platform
 import Postgres
-import Synchronization
 
 /// Stands between libpq and the server's Unix socket, counts the messages that ask the server for
 /// an answer (Query, and Sync at the end of an extended query), and cuts the connection at one.
@@ -36,7 +35,7 @@ final class WireProxy: Sendable {
     let options: PostgresOptions
     private let directory: TemporaryDirectory
     private let state = Locked(State())
-    private let isStopped = Atomic(false)
+    private let isStopped = Locked(false)
     private let listener: Int32
     private let server: String
     private let queue = DispatchQueue(label: "berth.test.proxy")
@@ -53,7 +52,7 @@ final class WireProxy: Sendable {
         queue.async { [weak self] in
             var connections: [WireConnection] = []
             // The owner's end is noticed within one wait.
-            while let self, !self.isStopped.load(ordering: .relaxed) {
+            while let self, !self.isStopped.withLock({ $0 }) {
                 self.turn(&connections)
             }
         }
@@ -64,7 +63,7 @@ final class WireProxy: Sendable {
     }
 
     /// Ends the thread within one wait.
-    func stop() { isStopped.store(true, ordering: .relaxed) }
+    func stop() { isStopped.withLock { $0 = true } }
 
     /// Counts from the beginning, and cuts as planned.
     func arm(_ plan: Plan?) {
