@@ -14,6 +14,8 @@ struct HubError: Error, Sendable, CustomStringConvertible {
         case secret
         /// A bucket cannot be used.
         case bucket
+        /// The event log, or what follows from it, is not as it should be.
+        case log
     }
 
     let code: Code

@@ -38,10 +38,13 @@ public actor PrivateCluster {
         self.diesWithParent = diesWithParent
     }
 
-    /// How to reach a database of this cluster, as its superuser.
-    nonisolated public func connectionOptions(database: String) -> PostgresOptions {
-        PostgresOptions(
-            host: paths.socketDirectory, database: database, user: PrivateCluster.superuser)
+    /// How to reach a database of this cluster.
+    ///
+    /// - Parameter user: a role of the cluster; default its superuser.
+    nonisolated public func connectionOptions(
+        database: String, user: String = PrivateCluster.superuser
+    ) -> PostgresOptions {
+        PostgresOptions(host: paths.socketDirectory, database: database, user: user)
     }
 
     /// Makes the cluster (initdb) unless it is there; after a crash in the middle it begins anew.

@@ -75,23 +75,22 @@ enum RegistryEvent: Sendable {
         }
     }
 
-    /// The payload's document.
-    func payload() throws -> JSONColumn<JSONValue> {
+    /// The payload's document, JSON with sorted keys.
+    func payload() throws -> String {
         switch self {
-        case .hostExpected(let payload): try JSONColumn(JSON.value(payload))
-        case .hostEnrolled(let payload): try JSONColumn(JSON.value(payload))
-        case .projectCreated(let payload): try JSONColumn(JSON.value(payload))
-        case .projectWanted(let payload): try JSONColumn(JSON.value(payload))
-        case .projectDeleted(let payload): try JSONColumn(JSON.value(payload))
-        case .placementChanged(let payload): try JSONColumn(JSON.value(payload))
-        case .placementProvisioned(let payload): try JSONColumn(JSON.value(payload))
-        case .bucketCreated(let payload): try JSONColumn(JSON.value(payload))
-        case .repositoryCreated(let payload): try JSONColumn(JSON.value(payload))
-        case .backupRecorded(let payload): try JSONColumn(JSON.value(payload))
-        case .pinAdded(let payload), .pinReleased(let payload):
-            try JSONColumn(JSON.value(payload))
-        case .copyCreated(let payload): try JSONColumn(JSON.value(payload))
-        case .copyChanged(let payload): try JSONColumn(JSON.value(payload))
+        case .hostExpected(let payload): try JSON.text(payload)
+        case .hostEnrolled(let payload): try JSON.text(payload)
+        case .projectCreated(let payload): try JSON.text(payload)
+        case .projectWanted(let payload): try JSON.text(payload)
+        case .projectDeleted(let payload): try JSON.text(payload)
+        case .placementChanged(let payload): try JSON.text(payload)
+        case .placementProvisioned(let payload): try JSON.text(payload)
+        case .bucketCreated(let payload): try JSON.text(payload)
+        case .repositoryCreated(let payload): try JSON.text(payload)
+        case .backupRecorded(let payload): try JSON.text(payload)
+        case .pinAdded(let payload), .pinReleased(let payload): try JSON.text(payload)
+        case .copyCreated(let payload): try JSON.text(payload)
+        case .copyChanged(let payload): try JSON.text(payload)
         }
     }
 }

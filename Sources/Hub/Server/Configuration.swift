@@ -12,6 +12,9 @@ struct Configuration: Sendable {
     var addresses: [String]
     /// A libpq connection string; nil for the private cluster in the data directory.
     var database: String?
+    /// A libpq connection string of the role that owns the tables and applies migrations; nil where
+    /// `database` is that role, which then could alter the event log.
+    var databaseOwner: String?
     /// The unprivileged user that a private cluster runs as when the hub is root; default
     /// `postgres`.
     var databaseUser: String
@@ -66,6 +69,7 @@ struct Configuration: Sendable {
             listen: listen,
             addresses: addresses ?? [],
             database: try file.string("database"),
+            databaseOwner: try file.string("database_owner"),
             databaseUser: try file.string("database_user") ?? "postgres",
             masterKeyFile: try file.string("master_key_file") ?? dataDirectory + "/master.key",
             migrations: try file.string("migrations"),

@@ -9,10 +9,19 @@ struct HubCall: Sendable {
         case initialize = "init"
         case serve
         case createToken = "token create"
+        case verifyLog = "verify-log"
+        case replay
+        case migrateStatus = "migrate status"
+        case migratePlan = "migrate plan"
+        case migrateUp = "migrate up"
     }
 
     let verb: Verb
     let dataDirectory: String
+    /// `--expect SEQUENCE:HASH`: what an earlier check of the log printed.
+    let anchor: LogVerification.Anchor?
+    /// `--check`: compares and changes nothing.
+    let onlyCompares: Bool
 
     static let help = """
         berth-hub: the control plane of Berth
@@ -21,12 +30,25 @@ struct HubCall: Sendable {
           berth-hub serve --data DIR         run it
           berth-hub token create --data DIR  make another single-use admin token
           berth-hub check-config --data DIR  check DIR/hub.toml
+          berth-hub migrate status --data DIR  which migrations the database has
+          berth-hub migrate plan --data DIR    what `up` would run; `up` runs it, as serve does
+          berth-hub verify-log --data DIR [--expect SEQUENCE:HASH]
+                                             check the event log's hash chain, and that it is the
+                                             one that an earlier check saw
+          berth-hub replay --data DIR [--check]
+                                             rebuild the registry from the event log, compare, and
+                                             put right what differs; --check only compares
           berth-hub version | help
 
         DIR/hub.toml, all keys optional:
           listen = "127.0.0.1:7443"
           addresses = ["https://hub.example.org:7443"]   what hosts and clients connect to
-          database = "host=/run/postgresql dbname=berth"  instead of the private cluster
+          database = "host=/run/postgresql dbname=berth user=berth_hub"
+                                                         instead of the private cluster
+          database_owner = "host=/run/postgresql dbname=berth user=berth_owner"
+                                                         the role that owns the tables: it applies
+                                                         migrations; the hub's own cannot alter the
+                                                         event log
           [limits]
           lease = "30s"
 
@@ -36,6 +58,8 @@ struct HubCall: Sendable {
     init(_ arguments: [String]) throws {
         var words: [String] = []
         var data: String?
+        var anchor: LogVerification.Anchor?
+        var onlyCompares = false
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             if argument == "--data" {
@@ -45,6 +69,13 @@ struct HubCall: Sendable {
                 data = value
             } else if argument.hasPrefix("--data=") {
                 data = String(argument.dropFirst("--data=".count))
+            } else if argument == "--expect" {
+                guard let value = rest.popFirst().flatMap({ LogVerification.Anchor($0) }) else {
+                    throw UsageError("--expect needs SEQUENCE:HASH, as verify-log prints it")
+                }
+                anchor = value
+            } else if argument == "--check" {
+                onlyCompares = true
             } else if argument == "-h" || argument == "--help" {
                 words = ["help"]
                 break
@@ -61,10 +92,17 @@ struct HubCall: Sendable {
             throw UsageError("\"\(name)\" is not a command; see berth-hub help")
         }
         self.verb = verb
+        self.anchor = anchor
+        self.onlyCompares = onlyCompares
+        guard anchor == nil || verb == .verifyLog, !onlyCompares || verb == .replay else {
+            throw UsageError(
+                "--expect belongs to verify-log and --check to replay; see berth-hub help")
+        }
         switch verb {
         case .help, .version:
             dataDirectory = ""
-        case .checkConfiguration, .initialize, .serve, .createToken:
+        case .checkConfiguration, .initialize, .serve, .createToken, .verifyLog, .replay,
+            .migrateStatus, .migratePlan, .migrateUp:
             guard let data, !data.isEmpty else {
                 throw UsageError("\(name) needs --data DIR, the hub's directory")
             }

@@ -33,6 +33,12 @@ public enum HubCommand {
                 try await serve(call, logger)
             case .createToken:
                 try await createToken(call)
+            case .verifyLog:
+                try await LogCommands(call).verify()
+            case .replay:
+                try await LogCommands(call).replay()
+            case .migrateStatus, .migratePlan, .migrateUp:
+                try await MigrateCommands(call).run()
             }
             return 0
         } catch let error as UsageError {
@@ -47,6 +53,7 @@ public enum HubCommand {
             case .configuration: return 2
             case .dataDirectory, .masterKey, .secret, .bucket: return 5
             case .database: return 7
+            case .log: return 1
             }
         } catch {
             complain("\(error)")

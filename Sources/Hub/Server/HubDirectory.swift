@@ -45,6 +45,12 @@ struct HubDirectory: Sendable {
         }
     }
 
+    /// Holds the directory unless another hub does.
+    func holdIfFree() throws -> FileLock? {
+        // Held: the other hub runs what is in it.
+        try? FileLock(path: lock, purpose: "the hub's data directory")
+    }
+
     /// Holds the directory until the answer goes.
     ///
     /// - Throws: `HubError` `.dataDirectory` when another hub holds it.

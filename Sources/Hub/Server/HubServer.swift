@@ -44,6 +44,7 @@ struct HubServer: Sendable {
         let keyring = try Keyring.load(path: configuration.masterKeyFile)
         try KeyringCheck.verify(row.keyringCheck, keyring: keyring, timeline: row.timeline)
         let authority = try Authority.load(directory)
+        let warnings = try await warnings(database)
         let vault = RepositoryVault(
             pool: pool, keyring: keyring, identifiers: identifiers,
             catalog: BucketCatalog(files: BlockingPool(label: "berth.buckets", width: 8)))
@@ -113,8 +114,14 @@ struct HubServer: Sendable {
         return names
     }
 
-    private var warnings: [String] {
-        guard configuration.database == nil else { return [] }
+    private func warnings(_ database: Database) async throws -> [String] {
+        guard configuration.database == nil else {
+            guard try await database.isLogUnprotected() else { return [] }
+            return [
+                "the hub's database role can alter the event log: "
+                    + "give the tables another owner and name it as database_owner in hub.toml"
+            ]
+        }
         return [
             "one disk holds the database, the bucket and the master key: "
                 + "copy \(configuration.masterKeyFile) to a safe place, and use a bucket elsewhere"

@@ -50,19 +50,21 @@ struct RegistryWriter: Sendable {
     /// - Returns: the sequence of the last event, or nil when there was none.
     @discardableResult
     mutating func finish() async throws -> Int64? {
-        var last: Int64?
-        for event in events {
-            // 2. Locks the counter row until the commit.
-            let result = try await transaction.query(
-                """
-                SELECT append_event(\(event.type), \(event.version)::smallint, \
-                \(event.project)::uuid, \(event.host)::uuid, \(author.actor), \(author.reason), \
-                \(author.request)::uuid, \(time)::timestamptz, \(try event.payload())::jsonb) AS sequence
-                """)
-            last = try result.one().decode("sequence")
-        }
-        events = []
-        return last
+        guard !events.isEmpty else { return nil }
+        defer { events = [] }
+        let types = events.map(\.type)
+        let versions = events.map { Int64($0.version) }
+        let projects = events.map { $0.project?.uuid ?? "" }
+        let hosts = events.map { $0.host?.uuid ?? "" }
+        let payloads = try events.map { try $0.payload() }
+        // 2. Locks the counter row until the commit.
+        let result = try await transaction.query(
+            """
+            SELECT append_events(\(author.actor), \(author.reason), \(author.request)::uuid,
+                \(time)::timestamptz, \(types), \(versions), \(projects), \(hosts),
+                \(payloads)) AS sequence
+            """)
+        return try result.one().decode("sequence")
     }
 }
 
