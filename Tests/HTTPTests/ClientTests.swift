@@ -14,6 +14,23 @@ struct ClientTests {
         #expect(error?.message == "cannot reach https://127.0.0.1:1: connection refused")
     }
 
+    @Test(
+        "link-local addresses and metadata services get no connection, however they are written",
+        arguments: [
+            "169.254.169.254", "169.254.0.1:80", "2852039166", "0xa9fea9fe", "[fe80::1]",
+            "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[64:ff9b::a9fe:a9fe]", "0.0.0.0",
+            "[::]", "100.100.100.200", "224.0.0.1",
+        ])
+    func addresses(host: String) async throws {
+        var options = HTTPClientOptions()
+        options.refusesLocalServices = true
+        let client = try HTTPClient(options: options)
+        let error = await #expect(throws: HTTPError.self) {
+            try await client.send(HTTPClientRequest(url: "http://\(host)/latest/meta-data"))
+        }
+        #expect(error?.code == .addressRefused, "\(error as Any)")
+    }
+
     @Test("an unknown name is a connection that could not be made")
     func unknownName() async throws {
         let client = try HTTPClient()

@@ -1,6 +1,9 @@
 #ifndef BERTH_CCURL_H
 #define BERTH_CCURL_H
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
 
 // `curl_easy_setopt`, `curl_easy_getinfo` and `curl_multi_setopt` are variadic: one shim per type.
 
@@ -42,6 +45,53 @@ static inline CURLcode berth_curl_set_transfer(CURL *easy, CURLoption option,
 
 static inline CURLcode berth_curl_set_seek(CURL *easy, berth_curl_seek function) {
     return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, function);
+}
+
+/// Whether nothing of ours ever talks to an address: link-local ones, among them the metadata
+/// services of clouds, the metadata services elsewhere, "this host" and multicast (RFC 6890).
+static inline int berth_curl_is_refused_v4(const unsigned char *a) {
+    if (a[0] == 169 && a[1] == 254) return 1;                               // link-local
+    if (a[0] == 0 || a[0] >= 224) return 1;                                 // this host, multicast
+    if (a[0] == 100 && a[1] == 100 && a[2] == 100 && a[3] == 200) return 1;  // Alibaba
+    if (a[0] == 168 && a[1] == 63 && a[2] == 129 && a[3] == 16) return 1;   // Azure
+    return a[0] == 192 && a[1] == 0 && a[2] == 0 && a[3] == 192;            // Oracle
+}
+
+static inline int berth_curl_is_refused(const struct sockaddr *address) {
+    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const unsigned char nat64[12] = {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const unsigned char unspecified[16] = {0};
+    static const unsigned char amazon[16] = {0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0,
+                                             0,    0, 0,    0,    0, 0, 2, 0x54};
+    if (address->sa_family == AF_INET)
+        return berth_curl_is_refused_v4(
+            (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr);
+    if (address->sa_family != AF_INET6) return 1;
+    const unsigned char *a =
+        (const unsigned char *)&((const struct sockaddr_in6 *)address)->sin6_addr;
+    if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
+        return berth_curl_is_refused_v4(a + 12);
+    if (a[0] == 0xff || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80)) return 1;
+    return memcmp(a, unspecified, 16) == 0 || memcmp(a, amazon, 16) == 0;
+}
+
+/// Opens a socket unless the address, which is what the name resolved to, is refused; then
+/// `context`, an int, becomes 1.
+static curl_socket_t berth_curl_open_guarded(void *context, curlsocktype purpose,
+                                             struct curl_sockaddr *address) {
+    (void)purpose;
+    if (berth_curl_is_refused(&address->addr)) {
+        *(int *)context = 1;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/// Has `easy` connect to no refused address; `refused` lives as long as `easy`.
+static inline CURLcode berth_curl_guard_addresses(CURL *easy, int *refused) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, refused);
+    if (code != CURLE_OK) return code;
+    return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, berth_curl_open_guarded);
 }
 
 static inline long berth_curl_get_long(CURL *easy, CURLINFO info) {

@@ -198,7 +198,7 @@ struct HubClient: Sendable {
             return CommandFailure(
                 .unreachable, code: "tls", "\(address) cannot be trusted: \(error.message)",
                 hint: "if the hub has a new CA, log in again with its fingerprint")
-        case .couldNotConnect, .timeout, .connectionReset, .overloaded, .closed:
+        case .couldNotConnect, .addressRefused, .timeout, .connectionReset, .overloaded, .closed:
             return CommandFailure(
                 .unreachable, code: "unreachable", "cannot reach the hub: \(error.message)",
                 hint: "is it running, and is \(address) its address? berth login changes it")

@@ -4,6 +4,7 @@ import CCurl
 @safe final class EasyHandle {
     let pointer: UnsafeMutableRawPointer
     private var headerList: UnsafeMutablePointer<curl_slist>?
+    private let refused: UnsafeMutablePointer<Int32>
 
     /// - Parameters:
     ///   - request: what to send.
@@ -19,10 +20,15 @@ import CCurl
         }
         unsafe pointer = easy
         unsafe headerList = nil
+        unsafe refused = .allocate(capacity: 1)
+        unsafe refused.initialize(to: 0)
         try setTarget(request, options)
         try setTrust(options.trust)
         try setTimes(request, options)
         try setBody(request)
+        if options.refusesLocalServices {
+            unsafe try check(berth_curl_guard_addresses(easy, refused))
+        }
         try setHeaders(request, options)
         unsafe try check(berth_curl_set_transfer(easy, CURLOPT_WRITEFUNCTION, bodyReceived))
         unsafe try check(berth_curl_set_transfer(easy, CURLOPT_HEADERFUNCTION, headReceived))
@@ -39,6 +45,13 @@ import CCurl
     deinit {
         unsafe curl_easy_cleanup(pointer)
         unsafe curl_slist_free_all(headerList)
+        unsafe refused.deallocate()
+    }
+
+    /// Whether an address was refused (`HTTPClientOptions.refusesLocalServices`).
+    var hasRefusedAddress: Bool {
+        defer { extendLifetime(self) }
+        return unsafe refused.pointee != 0
     }
 
     private func setTarget(
@@ -82,7 +95,7 @@ import CCurl
             try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(deadline))
         }
         if let stall = request.stallTimeout {
-            try set(CURLOPT_LOW_SPEED_LIMIT, 1)
+            try set(CURLOPT_LOW_SPEED_LIMIT, max(1, request.slowestBytesPerSecond))
             try set(CURLOPT_LOW_SPEED_TIME, max(1, Self.milliseconds(stall) / 1000))
         }
     }

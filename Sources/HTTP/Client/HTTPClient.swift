@@ -61,6 +61,17 @@ public final class HTTPClient: Sendable {
         return HTTPClientResponse(status: head.status, headers: head.headers, body: body)
     }
 
+    /// Sends a request whose response nobody waits for, such as a last word of a cancelled task.
+    ///
+    /// The body must be in memory. What happens to it is not known; it ends at its deadline, or with the
+    /// client.
+    /// - Parameter request: what to send; with a deadline.
+    public func sendAndForget(_ request: HTTPClientRequest) {
+        guard case .bytes = request.body, (try? request.validate()) != nil else { return }
+        // A client that is closed sends nothing, and nobody is there to be told.
+        _ = try? loop.start(request)
+    }
+
     private func produceAndWait(
         _ transfer: Transfer, length: Int64?,
         _ produce: @escaping @Sendable (HTTPBodyWriter) async throws -> Void

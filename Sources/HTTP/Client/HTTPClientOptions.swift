@@ -23,6 +23,11 @@ public struct HTTPClientOptions: Sendable {
     public var bufferBytes = 256 << 10
     /// The limit of a response's head, default 64 KiB.
     public var headLimitBytes = 64 << 10
+    /// Whether addresses are refused that no server of ours can have: link-local ones and the
+    /// metadata services of clouds; default false.
+    ///
+    /// What a name resolves to counts, at every connection.
+    public var refusesLocalServices = false
     /// The proxy as `http://host:port`, default none; the environment is not asked.
     public var proxy: String?
     /// Sent as `User-Agent`, default none.

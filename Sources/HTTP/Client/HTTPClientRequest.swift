@@ -20,6 +20,8 @@ public struct HTTPClientRequest: Sendable {
     /// Time in which the caller lets a response wait does not count. It is also what ends an upload
     /// whose closure is silent while the server has gone: libcurl 7.88 does not look then.
     public var stallTimeout: Duration?
+    /// How many bytes a second are no stall, default 1; below that for `stallTimeout` is a timeout.
+    public var slowestBytesPerSecond = 1
 
     /// - Parameters:
     ///   - method: the method, default `GET`.

@@ -53,7 +53,10 @@ import CCurl
         while let easy = unsafe berth_curl_multi_finished(multi, &code) {
             guard let context = unsafe berth_curl_get_private(easy) else { continue }
             let transfer = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
-            let error = code == CURLE_OK ? nil : unsafe failure(code, easy, transfer.request)
+            let isRefused = running[transfer.number]?.easy.hasRefusedAddress == true
+            let error =
+                code == CURLE_OK
+                ? nil : unsafe failure(code, easy, transfer.request, isRefused: isRefused)
             end(transfer.number, error)
         }
     }
@@ -72,8 +75,15 @@ import CCurl
     }
 
     private func failure(
-        _ code: CURLcode, _ easy: UnsafeMutableRawPointer, _ request: HTTPClientRequest
+        _ code: CURLcode, _ easy: UnsafeMutableRawPointer, _ request: HTTPClientRequest,
+        isRefused: Bool
     ) -> HTTPError {
+        if isRefused, code == CURLE_COULDNT_CONNECT {
+            return HTTPError(
+                code: .addressRefused,
+                message: "\(request.origin) is a link-local address or a cloud's metadata service; "
+                    + "nothing is sent there")
+        }
         let reason = unsafe String(cString: curl_easy_strerror(code))
         let number = unsafe Int32(
             truncatingIfNeeded: berth_curl_get_long(easy, CURLINFO_OS_ERRNO))

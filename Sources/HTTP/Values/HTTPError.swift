@@ -4,6 +4,8 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, Equatable {
         /// No connection could be made: refused, unreachable, name unknown.
         case couldNotConnect
+        /// The name is that of an address that nothing is sent to, such as a metadata service.
+        case addressRefused
         /// The TLS handshake failed, or the peer's certificate is not accepted.
         case tls
         /// The deadline passed, or nothing moved for too long.
