@@ -22,7 +22,7 @@ let modules: [(name: String, imports: [String])] = [
     ("SQLite", ["CSQLite", "Platform"]),
     ("Btrfs", ["CBtrfs", "CPlatform", "Platform"]),
     ("HTTP", ["CMicrohttpd", "CCurl", "COpenSSL", "Platform"]),
-    ("ObjectStore", ["CPlatform", "COpenSSL", "HTTP", "Platform"]),
+    ("ObjectStore", ["CPlatform", "COpenSSL", "CExpat", "HTTP", "Platform"]),
     ("Repository", ["COpenSSL", "CZstd", "CPlatform", "ObjectStore", "Platform"]),
     (
         "Hub",
@@ -48,7 +48,7 @@ let tests: [(module: String, imports: [String])] = [
     ("SQLite", ["Platform"]),
     ("Btrfs", ["Platform"]),
     ("HTTP", ["Platform"]),
-    ("ObjectStore", ["Platform", "HTTP"]),
+    ("ObjectStore", ["Platform", "HTTP", "S3TestSupport"]),
     ("Repository", ["Platform", "ObjectStore"]),
     ("Hub", ["Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository"]),
     (
@@ -58,6 +58,11 @@ let tests: [(module: String, imports: [String])] = [
     ("CLI", ["Shared", "HTTP", "Platform"]),
 ]
 
+/// What several test targets share: libraries in `Tests`, and what each may import.
+let supports: [(name: String, imports: [String])] = [
+    ("S3TestSupport", ["HTTP", "Platform"])
+]
+
 let libraries: [(name: String, pkgConfig: String?, packages: [String])] = [
     ("CPostgres", "libpq", ["libpq-dev"]),
     ("CSQLite", "sqlite3", ["libsqlite3-dev"]),
@@ -65,6 +70,7 @@ let libraries: [(name: String, pkgConfig: String?, packages: [String])] = [
     ("CMicrohttpd", "libmicrohttpd", ["libmicrohttpd-dev", "libgnutls28-dev"]),
     ("CCurl", "libcurl", ["libcurl4-openssl-dev"]),
     ("COpenSSL", "libcrypto", ["libssl-dev"]),
+    ("CExpat", "expat", ["libexpat1-dev"]),
     ("CZstd", "libzstd", ["libzstd-dev"]),
 ]
 
@@ -85,6 +91,11 @@ func isWanted(_ module: String) -> Bool {
         wanted.formUnion(more)
     }
     return wanted.contains(module)
+}
+
+/// A support is there where something that tests with it is.
+func isSupportWanted(_ name: String) -> Bool {
+    isTested("EndToEnd") || tests.contains { $0.imports.contains(name) && isTested($0.module) }
 }
 
 func isTested(_ module: String) -> Bool {
@@ -114,6 +125,11 @@ targets += executables.filter { isTested($0.module) || isTested("EndToEnd") }.ma
         dependencies: [.byName(name: executable.module), "Platform"],
         path: "Sources/Executables/\(executable.name)", swiftSettings: strict)
 }
+targets += supports.filter { isSupportWanted($0.name) }.map { support in
+    .target(
+        name: support.name, dependencies: support.imports.map { .byName(name: $0) },
+        path: "Tests/\(support.name)", swiftSettings: strict)
+}
 targets += tests.filter { isTested($0.module) }.map { test in
     .testTarget(
         name: "\(test.module)Tests",
@@ -125,7 +141,9 @@ if isTested("EndToEnd") {
     targets.append(
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Shared", "Platform", "berth-hub", "berth-agent", "berth"],
+            dependencies: [
+                "Shared", "Platform", "S3TestSupport", "berth-hub", "berth-agent", "berth",
+            ],
             swiftSettings: strict))
 }
 if isTested("Layering") {

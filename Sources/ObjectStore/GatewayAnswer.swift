@@ -48,6 +48,8 @@ enum GatewayAnswer {
         case (409, "object-exists"): .alreadyExists
         case (409, _): .leaseLost
         case (503, "bucket-missing"): .bucketMissing
+        case (503, "bucket-credentials"): .credentialsRefused
+        case (503, "bucket-clock-skew"): .clockSkew
         case (404, _): .notFound
         case (401, _), (403, _): .denied
         case (411, _), (413, _): .limitExceeded
@@ -66,7 +68,7 @@ enum GatewayAnswer {
             case .couldNotConnect, .timeout, .connectionReset, .overloaded, .protocolViolation:
                 .unavailable
             case .tooLarge: .limitExceeded
-            case .tls, .certificate, .fingerprintMismatch: .denied
+            case .tls, .certificate, .fingerprintMismatch, .addressRefused: .denied
             case .invalidMessage: .digest
             case .badRequest, .couldNotListen, .closed: .failed
             }

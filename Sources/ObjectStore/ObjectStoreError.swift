@@ -24,6 +24,12 @@ public struct ObjectStoreError: Error, Sendable, CustomStringConvertible {
         case leaseLost
         /// The bucket itself is missing or not usable.
         case bucketMissing
+        /// The provider does not know the credentials, or the signature is not theirs.
+        case credentialsRefused
+        /// The clocks of this machine and of the provider differ by more than signatures allow.
+        case clockSkew
+        /// What describes a bucket cannot be used: its endpoint, name, region or options.
+        case invalidConfiguration
         /// The range asked for goes beyond the end of the object.
         case outOfRange
         /// Any other failure of the store below; `cause` says how.
@@ -44,8 +50,29 @@ public struct ObjectStoreError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// What a failure means for the next attempt.
+    public enum FailureClass: String, Sendable, Hashable {
+        /// Trying the same again later may succeed.
+        case retryable
+        /// The same attempt fails again; others may succeed.
+        case terminal
+        /// Nothing on this bucket succeeds until somebody mends it.
+        case pausing
+    }
+
+    /// What the failure means for the next attempt.
+    public var failureClass: FailureClass {
+        switch code {
+        case .unavailable: .retryable
+        case .bucketMissing, .credentialsRefused, .clockSkew: .pausing
+        case .notFound, .alreadyExists, .denied, .notAllowed, .full, .digest, .invalidName,
+            .limitExceeded, .leaseLost, .invalidConfiguration, .outOfRange, .failed:
+            .terminal
+        }
+    }
+
     /// Whether trying the same again later may succeed.
-    public var isRetryable: Bool { code == .unavailable }
+    public var isRetryable: Bool { failureClass == .retryable }
 
     /// The message and its causes.
     public var description: String {

@@ -64,7 +64,8 @@ func reading<Answer>(
                 code: .corrupt(object: name.text), message: "\(name) has a wrong length",
                 cause: error)
         case .alreadyExists, .denied, .notAllowed, .full, .unavailable, .digest, .invalidName,
-            .leaseLost, .bucketMissing, .failed:
+            .leaseLost, .bucketMissing, .credentialsRefused, .clockSkew, .invalidConfiguration,
+            .failed:
             throw RepositoryError(
                 code: .store, message: "cannot read \(name)", cause: error)
         }

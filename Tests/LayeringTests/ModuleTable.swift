@@ -3,6 +3,8 @@ struct ModuleTable: Sendable {
     let modules: [String: Set<String>]
     let tests: [String: Set<String>]
     let executables: [String: String]
+    /// The libraries that test targets share.
+    let supports: [String: Set<String>]
 
     /// What comes with the toolchain and is allowed everywhere but in `Shared`.
     static let system: Set<String> = ["Glibc", "FoundationEssentials", "Dispatch", "Swift"]
@@ -12,6 +14,8 @@ struct ModuleTable: Sendable {
         modules = Dictionary(uniqueKeysWithValues: pairs.map { ($0.first, Set($0.rest)) })
         let more = Self.literals(after: "let tests:", in: manifest)
         tests = Dictionary(uniqueKeysWithValues: more.map { ($0.first, Set($0.rest)) })
+        let shared = Self.literals(after: "let supports:", in: manifest)
+        supports = Dictionary(uniqueKeysWithValues: shared.map { ($0.first, Set($0.rest)) })
         let programs = Self.literals(after: "let executables:", in: manifest)
         executables = Dictionary(
             uniqueKeysWithValues: programs.map { ($0.first, $0.rest.first ?? "") })
@@ -20,12 +24,13 @@ struct ModuleTable: Sendable {
     /// What a file may import, or nil when it lies in no module of the table.
     func allowed(_ file: SourceFile) -> Set<String>? {
         if file.path.hasPrefix("Tests/") {
+            if let imports = supports[file.folder] { return imports.union(Self.system) }
             guard file.folder.hasSuffix("Tests") else { return nil }
             let module = String(file.folder.dropLast(5))
             if module == "Layering" { return Self.system.union(["Testing"]) }
             // These run the programs as processes and know only what goes over the wire.
             if module == "EndToEnd" {
-                return Self.system.union(["Testing", "Shared", "Platform"])
+                return Self.system.union(supports.keys).union(["Testing", "Shared", "Platform"])
             }
             guard let imports = tests[module] else { return nil }
             return imports.union(Self.system).union(["Testing", module])

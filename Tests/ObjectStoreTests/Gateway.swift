@@ -99,7 +99,9 @@ struct Gateway: Sendable {
             case .bucketMissing: (503, "bucket-missing")
             case .limitExceeded: (413, "too-large")
             case .leaseLost: (409, "lease-lost")
-            case .denied, .notAllowed, .invalidName, .unavailable, .failed: (500, "failed")
+            case .denied, .notAllowed, .invalidName, .unavailable, .credentialsRefused, .clockSkew,
+                .invalidConfiguration, .failed:
+                (500, "failed")
             }
         return HTTPResponse(status: status, body: .text(#"{"code":"\#(code)"}"#))
     }

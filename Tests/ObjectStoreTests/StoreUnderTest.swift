@@ -1,6 +1,7 @@
 import HTTP
 import ObjectStore
 import Platform
+import S3TestSupport
 import Testing
 
 /// The kinds of stores that the contract holds for.
@@ -8,6 +9,8 @@ enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
     case directory
     case prefixed
     case granted
+    case rclone
+    case moto
 
     var testDescription: String { rawValue }
 
@@ -30,6 +33,8 @@ enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
                         headers: ["Authorization": "Bearer t", "Berth-Epoch": "7"],
                         options: .quick))
             }
+        case .rclone: try await body(try await TestBuckets.shared.store(.rclone))
+        case .moto: try await body(try await TestBuckets.shared.store(.moto))
         }
     }
 

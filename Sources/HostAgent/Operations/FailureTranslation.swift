@@ -68,6 +68,10 @@ enum FailureTranslation {
                 code: "bucket-missing", message: "\(error)",
                 hint: "mount or recreate the bucket's directory on the hub",
                 class: .pausesBucket)
+        case .credentialsRefused, .clockSkew, .invalidConfiguration:
+            Failure(
+                code: "bucket-unusable", message: "\(error)",
+                hint: "berth bucket test says what is wrong with it", class: .pausesBucket)
         case .notFound, .alreadyExists, .outOfRange:
             Failure(
                 code: "repository-damaged", message: "\(error)",

@@ -106,6 +106,10 @@ extension Problem {
             case .outOfRange: (416, "out-of-range", nil)
             case .denied, .notAllowed: (403, "bucket-denied", "check the bucket's permissions")
             case .leaseLost: (409, "lease-lost", nil)
+            case .credentialsRefused:
+                (503, "bucket-credentials", "give the bucket credentials that its provider knows")
+            case .clockSkew: (503, "bucket-clock-skew", "set the clock of the hub's machine")
+            case .invalidConfiguration: (400, "invalid-bucket", nil)
             case .unavailable: (503, "bucket-unavailable", "try again")
             case .failed: (500, "bucket-failed", "check the bucket")
             }
