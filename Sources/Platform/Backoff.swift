@@ -22,9 +22,6 @@ public struct Backoff: Sendable, Equatable {
 
     /// The wait after the failure of an attempt, with the kernel's random numbers.
     ///
-    /// A `Random` that an asynchronous function keeps in a variable is a false race for
-    /// ThreadSanitizer: it has no bytes, so its address is that of something else. Here it lives on
-    /// one thread's stack.
     /// - Parameter attempt: which attempt failed, counted from 1.
     /// - Returns: the fixed wait, or a value between zero and the bound of this attempt.
     public func delay(afterAttempt attempt: Int) -> Duration {
