@@ -53,7 +53,10 @@ let tests: [(module: String, imports: [String])] = [
     ("Hub", ["Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository"]),
     (
         "HostAgent",
-        ["Shared", "Platform", "SQLite", "Btrfs", "HTTP", "ObjectStore", "Repository"]
+        [
+            "Shared", "Platform", "SQLite", "Btrfs", "HTTP", "ObjectStore", "Repository",
+            "CPlatform",
+        ]
     ),
     ("CLI", ["Shared", "HTTP", "Platform"]),
 ]

@@ -16,4 +16,17 @@ static inline int berth_btrfs_uuid(int descriptor, unsigned char *uuid) {
     memcpy(uuid, info.fsid, 16);
     return 0;
 }
+
+/* Runs BTRFS_IOC_TREE_SEARCH_V2 in the subvolume that `descriptor` is in. `memory` is a struct
+   btrfs_ioctl_search_args_v2 with `bytes` behind it for the answer. -1 with errno. */
+static inline int berth_btrfs_search(
+    int descriptor, const struct btrfs_ioctl_search_key *key, void *memory, size_t bytes,
+    unsigned int *count) {
+    struct btrfs_ioctl_search_args_v2 *arguments = memory;
+    arguments->key = *key;
+    arguments->buf_size = bytes;
+    if (ioctl(descriptor, BTRFS_IOC_TREE_SEARCH_V2, arguments)) return -1;
+    *count = arguments->key.nr_items;
+    return 0;
+}
 #endif

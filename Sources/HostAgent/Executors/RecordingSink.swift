@@ -5,10 +5,15 @@ import Repository
 /// reaches, without reading a single tree.
 struct RecordingSink: BlobSink {
     private let next: any BlobSink
+    private let spool: TreeSpool?
     private let seen = Locked(KnownBlobs())
 
-    init(_ next: any BlobSink) {
+    /// - Parameters:
+    ///   - next: where the blobs go.
+    ///   - spool: what keeps the trees.
+    init(_ next: any BlobSink, spool: TreeSpool? = nil) {
         self.next = next
+        self.spool = spool
     }
 
     /// Every blob that was prepared.
@@ -16,6 +21,7 @@ struct RecordingSink: BlobSink {
 
     func prepare(_ plaintext: [UInt8], kind: BlobKind) throws -> PreparedBlob {
         let blob = try next.prepare(plaintext, kind: kind)
+        try spool?.note(plaintext, blob)
         seen.withLock { seen -> Void in seen.insert(blob.id, kind) }
         return blob
     }

@@ -1,0 +1,76 @@
+import Glibc
+import ObjectStore
+import Platform
+import Repository
+
+/// The trees that pass by while a whole volume is read, in a file without a name, until what is
+/// kept of the base is made of them; and the lengths of long chunks.
+final class TreeSpool: Sendable {
+    private struct State {
+        var places: [BlobID: Range<Int64>] = [:]
+        var end: Int64 = 0
+        var lengths: [BlobID: Int64] = [:]
+    }
+
+    private let file: Descriptor
+    private let codec: BlobCodec
+    private let state = Locked(State())
+
+    /// - Parameter directory: where the file is, as long as it is open.
+    /// - Throws: `PlatformError`.
+    init(directory: String, codec: BlobCodec) throws {
+        let path = "\(directory)/trees-\(Random.hex(bytes: 8))"
+        file = try Descriptor(opening: path, flags: O_RDWR | O_CREAT | O_EXCL)
+        unsafe unlink(path)
+        self.codec = codec
+    }
+
+    /// Keeps what passes.
+    func note(_ plaintext: [UInt8], _ blob: PreparedBlob) throws {
+        switch blob.kind {
+        case .data:
+            guard plaintext.count >= Chunker.minimumBytes else { return }
+            state.withLock { $0.lengths[blob.id] = Int64(plaintext.count) }
+        case .tree:
+            guard state.withLock({ $0.places[blob.id] == nil }) else { return }
+            let stored = try SealedTree(plaintext, prepared: blob, codec: codec).stored
+            let start = state.withLock { state -> Int64 in
+                defer { state.end += Int64(stored.count) }
+                return state.end
+            }
+            var written = 0
+            while written < stored.count {
+                let rest = stored[written...]
+                written += try file.withNumber { number in
+                    try systemCall("keep a tree") {
+                        unsafe rest.withUnsafeBytes { bytes in
+                            unsafe pwrite(
+                                number, bytes.baseAddress, bytes.count, Int(start) + written)
+                        }
+                    }
+                }
+            }
+            state.withLock { $0.places[blob.id] = start..<start + Int64(stored.count) }
+        }
+    }
+
+    /// The length of a chunk of 512 KiB or more that has passed.
+    func length(of chunk: BlobID) -> Int64? { state.withLock { $0.lengths[chunk] } }
+
+    /// A tree that has passed; blocks.
+    func tree(_ id: BlobID) throws -> SealedTree? {
+        guard let place = state.withLock({ $0.places[id] }) else { return nil }
+        let count = place.count
+        let stored = try unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            filled = try file.withNumber { number in
+                try systemCall("read a kept tree") {
+                    unsafe pread(number, buffer.baseAddress, count, Int(place.lowerBound))
+                }
+            }
+        }
+        guard stored.count == count else {
+            throw PlatformError(code: .systemCall, message: "a kept tree is cut short", errno: EIO)
+        }
+        return SealedTree(id: id, stored: stored)
+    }
+}

@@ -1,0 +1,111 @@
+import Glibc
+public import Platform
+
+/// Reads single entries of a read-only snapshot as the canonical nodes that a whole `Backup` makes
+/// of them, for a backup that visits only what changed.
+///
+/// It blocks, follows no symlink, and may be used from any thread.
+public struct EntryReader: Sendable {
+    /// The names of one file with several of them, as a node tells of them.
+    public struct Links: Sendable, Hashable {
+        /// How many names the tree holds.
+        public let count: UInt64
+        /// The number that canonical nodes of the group carry.
+        public let canonicalInode: UInt64
+
+        /// - Parameter paths: all paths of the file from the root, without leading slashes; nil is
+        ///   returned where there is only one.
+        public init?(paths: [[UInt8]]) {
+            guard paths.count > 1,
+                let least = paths.min(by: { $0.lexicographicallyPrecedes($1) })
+            else { return nil }
+            count = UInt64(paths.count)
+            canonicalInode = ScanHardLinks.canonicalInode(leastPath: least)
+        }
+    }
+
+    /// A directory that is open for reading its entries.
+    public struct Directory: Sendable {
+        fileprivate let open: FileSystemDirectory
+
+        /// Opens a file in it for reading.
+        ///
+        /// - Throws: `PlatformError`.
+        public func file(_ name: [UInt8]) throws -> Descriptor { try open.file(name) }
+    }
+
+    private let root: FileSystemDirectory
+
+    /// - Parameter path: the root of a snapshot.
+    /// - Throws: `PlatformError` where it cannot be opened.
+    public init(path: String) throws {
+        root = try FileSystemDirectory(path: path)
+    }
+
+    /// The node that stands for the root itself, without its subtree.
+    ///
+    /// - Throws: `PlatformError`; `RepositoryError` where the format cannot hold it.
+    public func rootNode() throws -> Node {
+        try Scan.rootNode(root, name: Array(Backup.rootName.utf8))
+    }
+
+    /// Opens the directory at a path, given as its names from the root.
+    ///
+    /// - Throws: `PlatformError`.
+    public func directory(_ names: [[UInt8]]) throws -> Directory {
+        var directory = root
+        for name in names { directory = try directory.directory(name) }
+        return Directory(open: directory)
+    }
+
+    /// The node of an entry, without a file's content and a directory's subtree; nil for a socket,
+    /// which no backup holds.
+    ///
+    /// - Parameters:
+    ///   - name: in `directory`.
+    ///   - inode: which inode it must be.
+    ///   - links: nil where the file has one name.
+    /// - Throws: `PlatformError`; `RepositoryError` where the entry is another one or the format
+    ///   cannot hold it.
+    public func node(
+        _ name: [UInt8], in directory: Directory, inode: UInt64, links: Links?
+    ) throws -> Node? {
+        let status = try directory.open.status(of: name)
+        guard status.inode == inode else { throw BackupFileReader.changed }
+        if status.kind == .socket { return nil }
+        var node = Node(
+            name: name, kind: status.kind, mode: NodeMode(status: status.mode),
+            modified: status.modified, uid: status.uid, gid: status.gid)
+        node.extendedAttributes = try directory.open.attributes(of: name)
+        if let bad = node.extendedAttributes.first(where: { !UTF8Sequence.isValid($0.name) }) {
+            throw RepositoryError(
+                code: .unsupported,
+                message: "an extended attribute whose name is not UTF-8: "
+                    + String(decoding: bad.name, as: UTF8.self))
+        }
+        switch status.kind {
+        case .symlink: node.linkTarget = try directory.open.linkTarget(of: name)
+        case .blockDevice, .characterDevice: node.device = status.specialDevice
+        case .file: node.sizeBytes = UInt64(status.sizeBytes)
+        case .directory, .fifo, .socket: break
+        }
+        if let links, status.kind != .directory {
+            node.links = links.count
+            node.inode = links.canonicalInode
+            node.deviceID = Node.canonicalDeviceID
+        } else if [.file, .symlink, .blockDevice, .characterDevice].contains(status.kind) {
+            node.links = 1
+        }
+        return node
+    }
+
+    /// The node that stands for a subvolume inside, whose content is not in the snapshot; its
+    /// subtree is the empty tree.
+    public static func nestedNode(name: [UInt8]) -> Node {
+        var node = Node(
+            name: name, kind: .directory, mode: NodeMode(status: 0o040_755),
+            modified: NodeTime(seconds: 0), uid: 0, gid: 0)
+        node.subtree = BlobID(hashing: TreeEncoder.encode([]))
+        return node
+    }
+}
