@@ -10,7 +10,7 @@ packages=(
     libmicrohttpd-dev libgnutls28-dev libbtrfsutil-dev libbtrfs-dev libtomlplusplus-dev
     libzstd-dev libexpat1-dev libcurl4-openssl-dev libpq-dev libsqlite3-dev libssl-dev pkg-config
     # programs that Berth starts
-    postgresql-15 btrfs-progs util-linux
+    postgresql-15 btrfs-progs util-linux ca-certificates
     # programs of the tests, the demo and the benchmarks
     restic acl attr libcap2-bin jq e2fsprogs python3 python3-venv xz-utils openssl curl
 )
@@ -27,7 +27,9 @@ install_tools() {
     mkdir -p var
     rm -rf "$venv"
     /usr/bin/python3 -m venv "$venv"
-    "$venv/bin/pip" install -q --disable-pip-version-check --no-deps \
+    # The machine's certificates, which may hold an authority of the place, rather than pip's own.
+    PIP_CERT=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt} \
+        "$venv/bin/pip" install -q --disable-pip-version-check --no-deps \
         -r scripts/requirements.txt >&2
     echo "$want" >"$venv/stamp"
 }
