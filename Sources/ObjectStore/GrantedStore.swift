@@ -58,8 +58,9 @@ public struct GrantedStore: ObjectStorage {
     @discardableResult
     public func put(_ name: ObjectName, _ body: ObjectBody) async throws -> Bool {
         let isRepeatable = if case .stream = body.source { false } else { true }
-        return try await attempts("store \(name)", isRepeatable: isRepeatable) {
-            let response = try await send("PUT", path: "/\(name)", body: message(of: body))
+        return try await options.attempts("store \(name)", isRepeatable: isRepeatable) {
+            let response = try await send(
+                "PUT", path: "/\(name)", body: body.message(reading: files))
             try await refuse(response, "store \(name)")
             return response.status == 201
         }
@@ -95,7 +96,7 @@ public struct GrantedStore: ObjectStorage {
             return
         }
         let position = Locked(Position(next: range?.lowerBound ?? 0, end: range?.upperBound))
-        try await attempts("read \(name)", isRepeatable: true) {
+        try await options.attempts("read \(name)", isRepeatable: true) {
             let start = position.withLock { $0 }
             if start.next == start.end { return }
             let response = try await send(
@@ -116,7 +117,7 @@ public struct GrantedStore: ObjectStorage {
 
     /// See `ObjectStorage.size`.
     public func size(of name: ObjectName) async throws -> Int64 {
-        try await attempts("look for \(name)", isRepeatable: true) {
+        try await options.attempts("look for \(name)", isRepeatable: true) {
             let response = try await send("HEAD", path: "/\(name)", body: .empty)
             try await refuse(response, "look for \(name)")
             guard let bytes = response.headers["Content-Length"].flatMap({ Int64($0) }) else {
@@ -129,7 +130,7 @@ public struct GrantedStore: ObjectStorage {
 
     /// See `ObjectStorage.list`.
     public func list(_ prefix: ObjectPrefix) async throws -> [ObjectEntry] {
-        try await attempts("list \(prefix)", isRepeatable: true) {
+        try await options.attempts("list \(prefix)", isRepeatable: true) {
             let response = try await send("GET", path: "?prefix=\(prefix)", body: .empty)
             try await refuse(response, "list \(prefix)")
             return try GatewayAnswer.entries(
@@ -160,46 +161,6 @@ public struct GrantedStore: ObjectStorage {
             HTTPClientRequest(
                 method: method, url: url + path, headers: headers, body: body, deadline: nil,
                 stallTimeout: options.stallTimeout))
-    }
-
-    private func message(of body: ObjectBody) -> HTTPBody {
-        switch body.source {
-        case .bytes(let bytes): return .bytes(bytes)
-        case .stream(let next):
-            return .stream(length: body.bytes) { writer in
-                while let piece = try await next() { try await writer.write(piece) }
-            }
-        case .file(let path):
-            return .stream(length: body.bytes) { [files] writer in
-                let file = try await files.run { try SourceFile(path: path) }
-                while case let piece = try await files.run({ try file.next() }), !piece.isEmpty {
-                    try await writer.write(piece)
-                }
-            }
-        }
-    }
-
-    /// Runs `body` again after failures that may pass, until the patience is over.
-    private func attempts<Answer: Sendable>(
-        _ what: String, isRepeatable: Bool, _ body: () async throws -> Answer
-    ) async throws -> Answer {
-        let clock = ContinuousClock()
-        let end = clock.now + options.patience
-        var attempt = 0
-        while true {
-            attempt += 1
-            let failure: ObjectStoreError
-            do {
-                return try await body()
-            } catch let error as ObjectStoreError {
-                failure = error
-            } catch let error as HTTPError {
-                failure = GatewayAnswer.failure(of: error, what)
-            }
-            let wait = options.backoff.delay(afterAttempt: attempt)
-            guard failure.isRetryable, isRepeatable, clock.now + wait < end else { throw failure }
-            try await clock.sleep(for: wait)
-        }
     }
 
     private func refuse(_ response: HTTPClientResponse, _ what: String) async throws {
