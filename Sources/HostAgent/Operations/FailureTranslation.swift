@@ -43,6 +43,8 @@ enum FailureTranslation {
 
     private static func agent(_ error: AgentError) -> Failure {
         switch error.code {
+        case .unreachable where (error.cause as? Problem)?.code.hasPrefix("bucket-") == true:
+            bucket(error)
         case .unreachable:
             Failure(code: "hub-unreachable", message: "\(error)", class: .retryable)
         case .refused:
@@ -55,10 +57,21 @@ enum FailureTranslation {
         }
     }
 
+    /// What the hub said of the bucket, which its own store said to it.
+    private static func bucket(_ error: AgentError) -> Failure {
+        let problem = error.cause as? Problem
+        let code = problem?.code ?? "bucket-unavailable"
+        return Failure(
+            code: code, message: problem?.detail ?? error.message, hint: problem?.hint,
+            class: code == "bucket-unavailable" ? .retryable : .pausesBucket)
+    }
+
     private static func store(_ error: ObjectStoreError) -> Failure {
         switch error.code {
-        case .unavailable, .digest, .failed:
+        case .unavailable:
             Failure(code: "bucket-unavailable", message: "\(error)", class: .retryable)
+        case .digest, .failed:
+            Failure(code: "bucket-failed", message: "\(error)", class: .retryable)
         case .full:
             Failure(
                 code: "bucket-full", message: "\(error)", hint: "make room in the bucket",
@@ -68,15 +81,16 @@ enum FailureTranslation {
                 code: "bucket-missing", message: "\(error)",
                 hint: "mount or recreate the bucket's directory on the hub",
                 class: .pausesBucket)
-        case .credentialsRefused, .clockSkew, .invalidConfiguration:
+        case .credentialsRefused, .clockSkew:
             Failure(
-                code: "bucket-unusable", message: "\(error)",
+                code: error.code == .clockSkew ? "bucket-clock-skew" : "bucket-credentials",
+                message: "\(error)",
                 hint: "berth bucket test says what is wrong with it", class: .pausesBucket)
         case .notFound, .alreadyExists, .outOfRange:
             Failure(
                 code: "repository-damaged", message: "\(error)",
                 hint: "check the repository with restic check")
-        case .denied, .notAllowed, .leaseLost, .invalidName, .limitExceeded:
+        case .denied, .notAllowed, .leaseLost, .invalidName, .limitExceeded, .invalidConfiguration:
             Failure(code: "bucket-denied", message: "\(error)")
         }
     }

@@ -57,6 +57,10 @@ final class HubClient: Sendable {
             "/v1/agent/operations/\(operation)/grants", GrantRequest(epoch: epoch))
     }
 
+    func sign(_ operation: OperationID, _ request: SignRequest) async throws -> SignAnswer {
+        try await post("/v1/agent/operations/\(operation)/urls", request)
+    }
+
     /// The hub reads packs back before it answers, which takes its time.
     func commit(_ operation: OperationID, _ request: CommitRequest) async throws -> CommitAnswer {
         try await post(

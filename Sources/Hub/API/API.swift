@@ -22,8 +22,13 @@ struct API: Sendable {
                 metrics: metrics.text
             ).routes,
             FleetRoutes(
-                pool: pool, operations: operations, identifiers: identifiers,
-                catalog: vault.catalog, warnings: warnings
+                pool: pool, operations: operations, identifiers: identifiers, warnings: warnings
+            ).routes,
+            BucketRoutes(
+                pool: pool,
+                desk: BucketDesk(
+                    pool: pool, identifiers: identifiers, catalog: vault.catalog,
+                    operations: operations)
             ).routes,
             HostRoutes(
                 pool: pool, operations: operations, identifiers: identifiers,
@@ -36,6 +41,7 @@ struct API: Sendable {
             OperationRoutes(pool: pool, operations: operations).routes,
             EnrollmentRoutes(pool: pool, identifiers: identifiers, timeline: timeline).routes,
             AgentRoutes(operations: operations).routes,
+            GrantRoutes(pool: pool, operations: operations, vault: vault, locks: locks).routes,
             GatewayRoutes(pool: pool, operations: operations, vault: vault, locks: locks).routes,
         ]
         router = Router(

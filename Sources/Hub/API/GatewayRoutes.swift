@@ -1,11 +1,10 @@
-import FoundationEssentials
 import HTTP
 import ObjectStore
 import Postgres
 import Shared
 
-/// What an operation's worker reaches of repositories: keys, objects through the hub, and the
-/// commit (D10, D13).
+/// What an operation's worker reaches of repositories: objects through the hub, and the commit
+/// (D10, D13).
 ///
 /// Every call carries the epoch of its lease and is refused without it (D7).
 struct GatewayRoutes: Sendable {
@@ -19,31 +18,12 @@ struct GatewayRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route("POST", "/v1/agent/operations/:operation/grants", .host, grant),
             Route("GET", "/v1/agent/operations/:operation/objects", .host, list),
             Route("PUT", "/v1/agent/operations/:operation/objects/*", .host, put),
             Route("GET", "/v1/agent/operations/:operation/objects/*", .host, get),
             Route("HEAD", "/v1/agent/operations/:operation/objects/*", .host, head),
             Route("POST", "/v1/agent/operations/:operation/commit", .host, commit),
         ]
-    }
-
-    private func grant(_ context: RequestContext) async throws -> HTTPResponse {
-        let request = try await context.decode(GrantRequest.self, limitBytes: 4096)
-        let operation = try await fenced(context, epoch: request.epoch)
-        guard let project = try ObjectAccess.project(of: operation) else {
-            throw Problem.forbidden
-        }
-        let repository =
-            operation.kind == .volumeBackup
-            ? try await vault.ensure(project, author: context.author)
-            : try await vault.require(project)
-        if operation.kind == .volumeBackup { try await locks.hold(repository) }
-        return try .json(
-            GrantAnswer(
-                mode: .gateway, repository: repository.id,
-                key: Data(try await vault.key(of: repository)),
-                chunkerPolynomial: repository.chunkerPolynomial))
     }
 
     private func list(_ context: RequestContext) async throws -> HTTPResponse {
@@ -133,21 +113,11 @@ struct GatewayRoutes: Sendable {
         guard let text = context.request.headers["Berth-Epoch"], let epoch = Int64(text) else {
             throw Problem.invalidParameter("Berth-Epoch", "must be the lease's epoch")
         }
-        let operation = try await fenced(context, epoch: epoch)
+        let operation = try await context.fenced(epoch: epoch, by: operations)
         guard let project = try ObjectAccess.project(of: operation) else {
             throw Problem.forbidden
         }
-        return (operation, try vault.store(of: try await vault.require(project)))
-    }
-
-    private func fenced(_ context: RequestContext, epoch: Int64) async throws -> FencedOperation {
-        guard let id = OperationID(context.parameter("operation")) else {
-            throw Problem.notFound("no such operation")
-        }
-        let host = try context.host()
-        return try await pool.withTransaction { transaction in
-            try await operations.fence(id, epoch: epoch, host: host, in: transaction)
-        }
+        return (operation, try await vault.store(of: try await vault.require(project)))
     }
 
     /// One range of the form `bytes=a-b` or `bytes=a-` (RFC 9110 section 14.1.2).

@@ -76,6 +76,8 @@ extension Problem {
             self = Problem(
                 status: 503, code: "hub-trouble", title: "The hub cannot do this now",
                 detail: error.message, hint: error.hint)
+        case let error as RepositoryError where error.code == .store && error.cause != nil:
+            self = Problem(of: error.cause ?? error)
         case let error as RepositoryError:
             self = Problem(
                 status: 500, code: "repository-error",

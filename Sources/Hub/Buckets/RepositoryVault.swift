@@ -34,26 +34,20 @@ struct RepositoryVault: Sendable {
     func ensure(
         _ project: ProjectID, author: RegistryWriter.Author
     ) async throws -> BucketStore.Repository {
-        let (known, bucket) = try await pool.withTransaction { transaction in
+        let (known, route) = try await pool.withTransaction { transaction in
             let store = BucketStore(transaction)
-            let region = try await ProjectReader(transaction).project(project)?.region ?? ""
             return (
-                try await store.repository(of: project),
-                try await store.defaultBucket(region: region)
+                try await store.repository(of: project), try await store.route(project)
             )
         }
         if let known { return known }
-        guard let bucket else {
-            throw HubError(
-                .bucket, "there is no bucket for the backups",
-                hint: "berth-hub init sets one up")
-        }
+        guard let bucket = route.bucket else { throw Self.noBucket(project, route.region) }
         let id = identifiers.make(RepositoryIdentity.self)
         let prefix = "repositories/\(id)"
         let password = Array(Random.hex(bytes: 32).utf8)
         // Not inside a transaction: the bucket may be slow.
         let made = try await OpenRepository.create(
-            in: try catalog.store(of: bucket, repositoryPrefix: prefix),
+            in: try await catalog.store(of: bucket, repositoryPrefix: prefix),
             password: SecretBytes(password),
             origin: KeyFile.Origin(
                 created: NodeTime(seconds: identifiers.currentTime.milliseconds / 1000),
@@ -81,8 +75,8 @@ struct RepositoryVault: Sendable {
     }
 
     /// The store that holds a repository.
-    func store(of repository: BucketStore.Repository) throws -> any ObjectStorage {
-        try catalog.store(of: repository.bucket, repositoryPrefix: repository.prefix)
+    func store(of repository: BucketStore.Repository) async throws -> any ObjectStorage {
+        try await catalog.store(of: repository.bucket, repositoryPrefix: repository.prefix)
     }
 
     /// The repositories into which a backup is in flight, by any hub.
@@ -118,7 +112,7 @@ struct RepositoryVault: Sendable {
     /// Opens a repository with the key that the hub keeps.
     func open(_ repository: BucketStore.Repository) async throws -> OpenRepository {
         let key = try RepositoryKey(SecretBytes(try await key(of: repository)))
-        return try await OpenRepository.open(try store(of: repository), key: key)
+        return try await OpenRepository.open(try await store(of: repository), key: key)
     }
 
     /// What stock restic needs.
@@ -156,6 +150,15 @@ struct RepositoryVault: Sendable {
         } catch let error as RepositoryError where error.code == .invalidInput {
             throw Self.missing(path, backup)
         }
+    }
+
+    /// A region's projects never go to another region's bucket unasked.
+    private static func noBucket(_ project: ProjectID, _ region: String) -> Problem {
+        Problem(
+            status: 409, code: "no-bucket", title: "There is no bucket for the project",
+            detail: "region \(region) has no default bucket, and none of another region serves it",
+            hint: "berth bucket create --region \(region), berth bucket set BUCKET --also-serves "
+                + "\(region), or berth project route PROJECT BUCKET --across-regions")
     }
 
     private func walker(_ backup: BackupReference) async throws -> TreeWalker {

@@ -9,8 +9,14 @@ struct Change: Sendable {
     private var registry: RegistryWriter?
     /// The lanes that got work.
     var lanes: Set<String> = []
+    /// How long a bucket may fail before what needs it is parked.
+    let bucketPatience: Duration
 
-    init(_ transaction: PostgresTransaction, author: RegistryWriter.Author) {
+    init(
+        _ transaction: PostgresTransaction, author: RegistryWriter.Author,
+        bucketPatience: Duration = OperationSettings().bucketPatience
+    ) {
+        self.bucketPatience = bucketPatience
         self.transaction = transaction
         self.author = author
     }
@@ -43,6 +49,8 @@ struct Change: Sendable {
 struct ChangeRunner: Sendable {
     let pool: PostgresPool
     let bell: OperationBell
+    /// How long a bucket may fail before what needs it is parked.
+    var bucketPatience = OperationSettings().bucketPatience
 
     /// Runs one change; again from the start after a deadlock.
     func run<Answer: Sendable>(
@@ -52,7 +60,8 @@ struct ChangeRunner: Sendable {
         let retry = PostgresRetry(
             attempts: 5, backoff: Backoff(base: .milliseconds(20), cap: .seconds(1)))
         let (answer, lanes) = try await pool.withTransaction(retry: retry) { transaction in
-            var change = Change(transaction, author: author)
+            var change = Change(
+                transaction, author: author, bucketPatience: bucketPatience)
             let answer = try await body(&change)
             try await change.finish()
             return (answer, change.lanes)

@@ -54,12 +54,16 @@ struct OperationCompletion: Sendable {
         if case .failed(let failure) = ending {
             if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
                 final = .canceled(isConfirmed: true)
+            } else if try await BucketParking.take(body, failure, in: &change) {
+                try await letCopyWait(body, in: &change)
+                return .delayed
             } else if failure.class != .terminal, attempt < body.maxAttempts {
                 try await retry(body, attempt: attempt, failure, in: &change)
                 return .delayed
             }
         }
         try await end(body, epoch: epoch, final, in: &change)
+        if case .succeeded = final { try await BucketParking.succeeded(body, in: &change) }
         return .ended(final.state)
     }
 

@@ -24,7 +24,7 @@ struct OperationService: Sendable {
         self.settings = settings
         self.identifiers = identifiers
         self.log = log
-        changes = ChangeRunner(pool: pool, bell: bell)
+        changes = ChangeRunner(pool: pool, bell: bell, bucketPatience: settings.bucketPatience)
         rescue = OperationRescue(changes, settings: settings, log: log)
         agents = AgentLeases(changes, settings: settings, floors: LaneFloors(), rescue: rescue)
     }

@@ -20,4 +20,6 @@ struct OperationSettings: Sendable {
     var progressKept = 200
     /// How long a copy waits for its destination; default 7 days.
     var copyLifetime: Duration = .seconds(7 * 86_400)
+    /// How long a bucket may fail before what needs it is parked; default 15 min.
+    var bucketPatience: Duration = .seconds(900)
 }

@@ -13,6 +13,9 @@ enum RegistryEvent: Sendable {
     case placementChanged(PlacementChanged)
     case placementProvisioned(PlacementProvisioned)
     case bucketCreated(BucketCreated)
+    case bucketChanged(BucketChanged)
+    case bucketRemoved(BucketRemoved)
+    case projectRouted(ProjectRouted)
     case repositoryCreated(RepositoryCreated)
     case backupRecorded(BackupRecorded)
     case pinAdded(PinChanged)
@@ -31,6 +34,9 @@ enum RegistryEvent: Sendable {
         case .placementChanged: "placement.changed"
         case .placementProvisioned: "placement.provisioned"
         case .bucketCreated: "bucket.created"
+        case .bucketChanged: "bucket.changed"
+        case .bucketRemoved: "bucket.removed"
+        case .projectRouted: "project.routed"
         case .repositoryCreated: "repository.created"
         case .backupRecorded: "backup.recorded"
         case .pinAdded: "pin.added"
@@ -46,7 +52,8 @@ enum RegistryEvent: Sendable {
     /// The project that the event is about, for the feed's filter.
     var project: ProjectID? {
         switch self {
-        case .hostExpected, .hostEnrolled, .bucketCreated: nil
+        case .hostExpected, .hostEnrolled, .bucketCreated, .bucketChanged, .bucketRemoved: nil
+        case .projectRouted(let payload): payload.project
         case .projectCreated(let payload): payload.project
         case .projectWanted(let payload): payload.project
         case .projectDeleted(let payload): payload.project
@@ -69,8 +76,8 @@ enum RegistryEvent: Sendable {
         case .placementChanged(let payload): payload.host
         case .placementProvisioned(let payload): payload.host
         case .backupRecorded(let payload): payload.host
-        case .projectWanted, .projectDeleted, .bucketCreated, .repositoryCreated, .pinAdded,
-            .pinReleased, .copyCreated, .copyChanged:
+        case .projectWanted, .projectDeleted, .projectRouted, .bucketCreated, .bucketChanged,
+            .bucketRemoved, .repositoryCreated, .pinAdded, .pinReleased, .copyCreated, .copyChanged:
             nil
         }
     }
@@ -86,6 +93,9 @@ enum RegistryEvent: Sendable {
         case .placementChanged(let payload): try JSON.text(payload)
         case .placementProvisioned(let payload): try JSON.text(payload)
         case .bucketCreated(let payload): try JSON.text(payload)
+        case .bucketChanged(let payload): try JSON.text(payload)
+        case .bucketRemoved(let payload): try JSON.text(payload)
+        case .projectRouted(let payload): try JSON.text(payload)
         case .repositoryCreated(let payload): try JSON.text(payload)
         case .backupRecorded(let payload): try JSON.text(payload)
         case .pinAdded(let payload), .pinReleased(let payload): try JSON.text(payload)

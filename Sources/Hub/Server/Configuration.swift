@@ -35,6 +35,8 @@ struct Configuration: Sendable {
     var httpConnections: Int64
     /// How long a copy waits for its destination; 1 h to 365 days, default 7 days.
     var copyLifetime: Duration
+    /// How long a bucket may fail before what needs it is parked; 1 s to 1 day, default 15 min.
+    var bucketPatience: Duration
 
     /// What join tokens carry: the configured addresses, or where the hub listens.
     var publicAddresses: [String] {
@@ -84,7 +86,10 @@ struct Configuration: Sendable {
                 "limits", "http_connections", in: 16...100_000) ?? 4096,
             copyLifetime: try file.duration(
                 "limits", "copy_lifetime", in: .seconds(3600)...(.seconds(365 * 86_400)))
-                ?? .seconds(7 * 86_400))
+                ?? .seconds(7 * 86_400),
+            bucketPatience: try file.duration(
+                "limits", "bucket_patience", in: .seconds(1)...(.seconds(86_400)))
+                ?? .seconds(900))
         try file.refuseUnknown()
         return configuration
     }

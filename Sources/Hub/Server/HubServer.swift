@@ -1,3 +1,4 @@
+import Glibc
 import HTTP
 import Platform
 import Postgres
@@ -47,7 +48,7 @@ struct HubServer: Sendable {
         let warnings = try await warnings(database)
         let vault = RepositoryVault(
             pool: pool, keyring: keyring, identifiers: identifiers,
-            catalog: BucketCatalog(files: BlockingPool(label: "berth.buckets", width: 8)))
+            catalog: catalog(pool, keyring))
         let locks = RepositoryLocks(vault: vault, logger: logger)
         let bell = OperationBell()
         let operations = OperationService(
@@ -70,9 +71,28 @@ struct HubServer: Sendable {
                 return false
             }
         }
+        services += [
+            BucketWatch(
+                pool: pool, operations: operations, catalog: vault.catalog, logger: logger,
+                interval: min(.seconds(15), configuration.bucketPatience / 4))
+        ]
         services += [locks, ClusterWatch(cluster: database.cluster, logger: logger)]
         try await runServices(services, until: termination)
         await pool.close()
+    }
+
+    private func catalog(_ pool: PostgresPool, _ keyring: Keyring) -> BucketCatalog {
+        let files = BlockingPool(label: "berth.buckets", width: 8)
+        return BucketCatalog(
+            files: files,
+            credentials: CredentialReader(
+                pool: pool, keyring: keyring, files: files,
+                environment: { name in
+                    guard let value = unsafe getenv(name) else { return nil }
+                    return unsafe String(cString: value)
+                }),
+            // A request is answered while its caller still listens; the operation goes on trying.
+            opened: OpenedBuckets(patience: min(.seconds(30), configuration.bucketPatience / 4)))
     }
 
     private var settings: OperationSettings {
@@ -83,6 +103,7 @@ struct HubServer: Sendable {
         settings.restoresPerHost = Int(configuration.restoresPerHost)
         settings.moves = Int(configuration.moves)
         settings.copyLifetime = configuration.copyLifetime
+        settings.bucketPatience = configuration.bucketPatience
         return settings
     }
 

@@ -40,6 +40,20 @@ struct RegistryReader: Sendable {
         return try pick(result, reference, noun: "host", list: "berth host list")
     }
 
+    /// The bucket that a name, an identifier or a unique part of one refers to.
+    ///
+    /// - Throws: `Problem` 404 `bucket-not-found`, or 400 `ambiguous` with the candidates.
+    func resolveBucket(_ reference: String) async throws -> BucketID {
+        let pattern = SearchPattern<BucketIdentity>(reference)
+        let result = try await transaction.query(
+            """
+            SELECT id, name FROM buckets
+            WHERE removed_at IS NULL AND (name = \(reference) OR \(fragment: pattern.condition))
+            ORDER BY name = \(reference) DESC, id LIMIT 10
+            """)
+        return try pick(result, reference, noun: "bucket", list: "berth bucket list")
+    }
+
     /// The copy that an identifier or a unique part of one refers to.
     ///
     /// - Throws: `Problem` 404 `copy-not-found`, or 400 `ambiguous` with the candidates.

@@ -15,11 +15,14 @@ enum RegistryStatements {
 
     /// The tables that the log alone rebuilds, each behind those that it refers to.
     static let tables = [
-        "hosts", "projects", "placements", "buckets", "repositories", "backups", "pins", "copies",
+        "hosts", "buckets", "projects", "placements", "repositories", "backups", "pins", "copies",
     ]
 
     /// The statement of each form; a form that is not here is of a newer program.
-    static let all: [Form: PostgresQuery] = [
+    static let all = projects.merging(buckets) { statement, _ in statement }
+
+    /// What is known of hosts, projects and their backups.
+    private static let projects: [Form: PostgresQuery] = [
         Form(type: "host.expected", version: 1): """
         INSERT INTO hosts (id, name, region, is_schedulable, created_at, version)
         SELECT e.host, e.payload->>'name', e.payload->>'region', true, e.time, 1 FROM e
@@ -63,20 +66,6 @@ enum RegistryStatements {
             changed_at = e.time, version = placements.version + 1
         FROM e WHERE placements.project = e.project AND placements.host = e.host
             AND placements.generation = (e.payload->>'generation')::bigint
-        """,
-        Form(type: "bucket.created", version: 1): """
-        INSERT INTO buckets (id, name, kind, region, settings, grant_mode, is_default,
-            created_at, version)
-        SELECT identifier_uuid(e.payload->>'bucket'), e.payload->>'name', e.payload->>'kind',
-            e.payload->>'region', e.payload->'settings', e.payload->>'grantMode',
-            (e.payload->>'isDefault')::boolean, e.time, 1 FROM e
-        """,
-        Form(type: "repository.created", version: 1): """
-        INSERT INTO repositories (id, project, bucket, prefix, chunker_polynomial, created_at,
-            version)
-        SELECT identifier_uuid(e.payload->>'repository'), e.project,
-            identifier_uuid(e.payload->>'bucket'), e.payload->>'prefix',
-            e.payload->>'chunkerPolynomial', e.time, 1 FROM e
         """,
         Form(type: "backup.recorded", version: 1): """
         INSERT INTO backups (id, project, repository, snapshot, root_tree, taken_at,

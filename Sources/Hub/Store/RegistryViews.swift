@@ -44,7 +44,12 @@ extension RegistryEvent {
             "project \(payload.project) is not placed on \(payload.host) with generation "
                 + "\(payload.generation)"
         case .bucketCreated(let payload): "bucket \(payload.name) exists"
-        case .repositoryCreated(let payload): "project \(payload.project) has a repository"
+        case .bucketChanged(let payload): "bucket \(payload.bucket) was removed"
+        case .bucketRemoved(let payload):
+            "bucket \(payload.bucket) holds repositories, or was removed"
+        case .projectRouted(let payload): "project \(payload.project) does not exist"
+        case .repositoryCreated(let payload):
+            "project \(payload.project) has a repository, or bucket \(payload.bucket) was removed"
         case .backupRecorded(let payload): "backup \(payload.backup) is recorded"
         case .pinAdded(let payload): "backup \(payload.backup) is pinned by \(payload.holder)"
         case .pinReleased(let payload):

@@ -32,18 +32,43 @@ struct SecretStore: Sendable {
             """)
     }
 
+    /// Seals a secret in the place of the one that was there.
+    func replace<Owner>(
+        _ plaintext: [UInt8], kind: Kind, id: Identifier<Owner>, keyring: Keyring
+    ) async throws {
+        try await remove(kind: kind, id: id)
+        try await insert(plaintext, kind: kind, id: id, keyring: keyring)
+    }
+
+    /// Removes a secret; none is a success.
+    func remove<Owner>(kind: Kind, id: Identifier<Owner>) async throws {
+        // 3.
+        try await transaction.query(
+            "DELETE FROM secrets WHERE kind = \(kind.rawValue) AND id = \(id)")
+    }
+
     /// Opens a secret.
     ///
     /// - Throws: `HubError` `.secret` when it is missing or does not open.
     func open<Owner>(
         kind: Kind, id: Identifier<Owner>, keyring: Keyring
     ) async throws -> [UInt8] {
+        guard let secret = try await find(kind: kind, id: id, keyring: keyring) else {
+            throw HubError(.secret, "the secret \(kind.rawValue) of \(id) is missing")
+        }
+        return secret
+    }
+
+    /// Opens a secret that may be there.
+    ///
+    /// - Throws: `HubError` `.secret` when it does not open.
+    func find<Owner>(
+        kind: Kind, id: Identifier<Owner>, keyring: Keyring
+    ) async throws -> [UInt8]? {
         // 2.
         let result = try await transaction.query(
             "SELECT key_id, sealed FROM secrets WHERE kind = \(kind.rawValue) AND id = \(id)")
-        guard let row = result.first else {
-            throw HubError(.secret, "the secret \(kind.rawValue) of \(id) is missing")
-        }
+        guard let row = result.first else { return nil }
         return try keyring.open(
             try row.decode("sealed"), kind: kind.rawValue, id: id.uuid,
             keyID: try row.decode("key_id"))

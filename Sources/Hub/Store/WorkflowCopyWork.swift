@@ -24,6 +24,7 @@ struct CopyWork: Sendable {
         case .projectDeleted(let change):
             return try await operations(copyingInto: change.project)
         case .hostExpected, .hostEnrolled, .projectCreated, .projectWanted, .bucketCreated,
+            .bucketChanged, .bucketRemoved, .projectRouted,
             .repositoryCreated, .backupRecorded, .pinAdded, .pinReleased, .copyCreated:
             return []
         }

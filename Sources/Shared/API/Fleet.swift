@@ -123,33 +123,3 @@ public struct OperationCounts: Sendable, Codable, Hashable {
         self.failedInDay = failedInDay
     }
 }
-
-/// A bucket.
-public struct BucketDescription: Sendable, Codable, Hashable {
-    public var id: BucketID
-    public var name: String
-    /// `directory` or `s3`.
-    public var kind: String
-    public var region: String
-    public var location: String
-    public var grantMode: GrantMode
-    public var isDefault: Bool
-    public var repositories: Int64
-    /// Why it cannot be used now; nil when all is well.
-    public var trouble: String?
-
-    public init(
-        id: BucketID, name: String, kind: String, region: String, location: String,
-        grantMode: GrantMode, isDefault: Bool, repositories: Int64, trouble: String?
-    ) {
-        self.id = id
-        self.name = name
-        self.kind = kind
-        self.region = region
-        self.location = location
-        self.grantMode = grantMode
-        self.isDefault = isDefault
-        self.repositories = repositories
-        self.trouble = trouble
-    }
-}

@@ -11,7 +11,7 @@ public struct GrantRequest: Sendable, Codable {
 
 /// What an operation may use of one repository, while it holds its lease.
 public struct GrantAnswer: Sendable, Codable {
-    /// `gateway`: objects go through the hub.
+    /// `gateway`: objects go through the hub; `presigned`: by URLs of `place`.
     public var mode: GrantMode
     public var repository: RepositoryID
     /// The repository's key, 64 bytes: encryption (32), Poly1305 k (16) and r (16).
@@ -20,10 +20,18 @@ public struct GrantAnswer: Sendable, Codable {
     public var key: Data
     /// The chunker's polynomial in hexadecimal.
     public var chunkerPolynomial: String
+    /// Where the bucket is, when its mode is `presigned`.
+    public var place: GrantedPlace?
+    /// How long a host goes on trying by itself before the operation fails and waits; 2 minutes
+    /// when nil.
+    public var patienceMilliseconds: Int64?
 
     public init(
-        mode: GrantMode, repository: RepositoryID, key: Data, chunkerPolynomial: String
+        mode: GrantMode, repository: RepositoryID, key: Data, chunkerPolynomial: String,
+        place: GrantedPlace? = nil, patienceMilliseconds: Int64? = nil
     ) {
+        self.place = place
+        self.patienceMilliseconds = patienceMilliseconds
         self.mode = mode
         self.repository = repository
         self.key = key

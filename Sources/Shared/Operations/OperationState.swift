@@ -38,6 +38,8 @@ public enum WaitingReason: String, Sendable, Codable {
     case ready
     /// Its worker's lease ran out; it will be claimed again.
     case leaseLost = "lease-lost"
+    /// Its bucket does not work; it goes on when the bucket does.
+    case bucket
 }
 
 /// The reason why an operation is not running, for people and programs.

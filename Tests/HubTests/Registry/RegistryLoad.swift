@@ -41,12 +41,37 @@ struct RegistryLoad: Sendable {
                         project: project, bucket: bucket, prefix: name,
                         chunkerPolynomial: "3abc9bff07d9e5")))
         }
+        try await change(bucket, of: project, name)
         try await engine.record(
             .placementProvisioned(
                 PlacementProvisioned(
                     project: project, host: hosts[0], generation: 1, isProvisioned: true)),
             .projectWanted(ProjectWanted(project: project, isWantedRunning: true)))
         return project
+    }
+
+    /// A bucket's changes, and another bucket that comes and goes.
+    private func change(_ bucket: BucketID, of project: ProjectID, _ name: String) async throws {
+        let other = engine.identifiers.make(BucketIdentity.self)
+        let test = BucketTest(
+            time: Timestamp(milliseconds: 1_900_000_000_123),
+            checks: [.init(name: "list", need: .use, passed: true, detail: "ä")],
+            hasConditionalPut: true)
+        try await engine.record(
+            .bucketCreated(
+                BucketCreated(
+                    bucket: other, name: name + "-other", kind: "directory", region: "default",
+                    settings: .object([:]), grantMode: .gateway, isDefault: false)),
+            .projectRouted(ProjectRouted(project: project, bucket: bucket)),
+            .bucketChanged(
+                BucketChanged(
+                    bucket: bucket, settings: .object(["path": .string("/c")]),
+                    grantMode: .presigned, isDefault: false, test: try JSON.value(test))),
+            .bucketChanged(
+                BucketChanged(
+                    bucket: other, settings: .object([:]), grantMode: .gateway, isDefault: false,
+                    test: nil)),
+            .bucketRemoved(BucketRemoved(bucket: other)))
     }
 
     /// A project's life: made, provisioned, backed up, pinned, copied, moved, deleted.
