@@ -12,7 +12,8 @@ struct CommandTable: Sendable {
     /// The table of `berth`.
     static let berth = CommandTable(
         commands: HubCommands.all + HostCommands.all + ProjectCommands.all + ProjectLife.all
-            + ProjectWork.all + BackupCommands.all + CopyCommands.all + OperationCommands.all
+            + ProjectWork.all + BackupCommands.all + MaintenanceCommands.all + CopyCommands.all
+            + OperationCommands.all
             + BucketCommands.all + LocalCommands.all,
         globalOptions: [
             OptionDescription(

@@ -69,7 +69,8 @@ extension OperationKind {
         switch self {
         case .volumeRestore, .volumeRetire, .volumeThaw: true
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .hostCheck, .volumeCreate, .volumeBackup, .volumeApply, .volumeImport,
+            .check, .forget, .prune, .hostCheck, .volumeCreate, .volumeBackup, .volumeApply,
+            .volumeImport,
             .volumeExecute, .runtimeStart, .runtimeStop:
             false
         }

@@ -10,7 +10,7 @@ enum Executors {
         case .volumeApply: 2
         case .hostCheck, .volumeCreate, .volumeThaw, .volumeRetire, .volumeImport,
             .volumeExecute, .runtimeStart, .runtimeStop, .start, .stop, .backup, .restore, .move,
-            .copy, .delete, .importTree, .execute:
+            .copy, .delete, .importTree, .execute, .check, .forget, .prune:
             1
         }
     }
@@ -50,7 +50,8 @@ enum Executors {
             try await RuntimeStart().run(try input(RuntimeInput.self), work)
         case .runtimeStop:
             try await RuntimeStop().run(try input(RuntimeInput.self), work)
-        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute:
+        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
+            .check, .forget, .prune:
             throw Failure(
                 code: "kind-unsupported",
                 message: "\(operation.kind.rawValue) is work of the hub, not of a host")

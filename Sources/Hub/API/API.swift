@@ -37,6 +37,10 @@ struct API: Sendable {
             ProjectRoutes(pool: pool, identifiers: identifiers).routes,
             WorkRoutes(desk: desk, pool: pool, vault: vault).routes,
             BackupRoutes(pool: pool, vault: vault).routes,
+            MaintenanceRoutes(
+                desk: desk, pool: pool,
+                chores: RepositoryChores(vault: vault, pool: pool, log: logger)
+            ).routes,
             CopyRoutes(pool: pool, desk: desk, operations: operations, vault: vault).routes,
             OperationRoutes(pool: pool, operations: operations).routes,
             EnrollmentRoutes(pool: pool, identifiers: identifiers, timeline: timeline).routes,

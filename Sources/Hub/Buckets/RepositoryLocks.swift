@@ -12,7 +12,7 @@ import Shared
 actor RepositoryLocks: Service {
     /// What restic shows of the holder; synthetic, because `restic unlock` sends a signal to the
     /// process of a lock of its own host.
-    private static let hostname = "berth-hub.invalid"
+    static let hostname = "berth-hub.invalid"
     private static let username = "berth"
     private static let sweepInterval: Duration = .seconds(2)
 
@@ -46,7 +46,8 @@ actor RepositoryLocks: Service {
                 in: opened,
                 as: LockFile(
                     time: .now(), exclusive: false, hostname: Self.hostname,
-                    username: Self.username, pid: Int(getpid())))
+                    username: Self.username, pid: Int(getpid())),
+                beside: [PruneOptions().hostname])
             held[repository.id]?.lock = lock
         } catch let error as RepositoryError where error.code == .locked {
             held[repository.id] = nil

@@ -15,7 +15,9 @@ struct OperationChecks: Sendable {
             throw OperationProblem.unknownProject(id)
         }
         switch order {
-        case .start, .stop, .delete, .restore, .importTree, .hostCheck: break
+        case .start, .stop, .delete, .restore, .importTree, .hostCheck, .forget: break
+        case .check, .prune:
+            guard project.lastBackup != nil else { throw OperationProblem.noBackup(project) }
         case .backup, .execute:
             guard project.provisioned == true else { throw OperationProblem.noVolume(project) }
         case .move(_, let move): try await check(move, project)

@@ -37,7 +37,8 @@ struct OperationCreation: Sendable {
             if body?.input == input { return (live, true) }
             throw OperationProblem.busy(with: live, kind: order.kind.rawValue)
         }
-        if let holder = try await GuardStore(transaction).holder(of: project) {
+        if !order.isMaintenance, let holder = try await GuardStore(transaction).holder(of: project)
+        {
             throw OperationProblem.busy(with: holder.operation, kind: holder.kind)
         }
         try await OperationChecks(transaction).check(order, project)
@@ -81,7 +82,9 @@ struct OperationCreation: Sendable {
 
     private static func input(of order: OperationOrder) throws -> JSONValue {
         switch order {
-        case .start, .stop, .delete, .hostCheck: .object([:])
+        case .start, .stop, .delete, .prune, .hostCheck: .object([:])
+        case .check(_, let input): try JSON.value(input)
+        case .forget(_, let input): try JSON.value(input)
         case .backup(_, let input): try JSON.value(input)
         case .restore(_, let input): try JSON.value(input)
         case .move(_, let input): try JSON.value(input)

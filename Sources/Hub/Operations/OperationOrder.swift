@@ -14,6 +14,9 @@ enum OperationOrder: Sendable {
     case delete(ProjectID)
     case importTree(ProjectID, ImportRequest)
     case execute(ProjectID, ExecuteRequest)
+    case check(ProjectID, CheckRequest)
+    case forget(ProjectID, ForgetOrder)
+    case prune(ProjectID)
     case hostCheck(HostID)
 
     var kind: OperationKind {
@@ -27,6 +30,9 @@ enum OperationOrder: Sendable {
         case .delete: .delete
         case .importTree: .importTree
         case .execute: .execute
+        case .check: .check
+        case .forget: .forget
+        case .prune: .prune
         case .hostCheck: .hostCheck
         }
     }
@@ -34,7 +40,8 @@ enum OperationOrder: Sendable {
     /// The project that it is about, which it keeps others away from where it takes a guard.
     var project: ProjectID? {
         switch self {
-        case .start(let project), .stop(let project), .delete(let project),
+        case .start(let project), .stop(let project), .delete(let project), .prune(let project),
+            .check(let project, _), .forget(let project, _),
             .backup(let project, _), .restore(let project, _), .move(let project, _),
             .copy(let project, _), .importTree(let project, _), .execute(let project, _):
             project
@@ -47,14 +54,26 @@ enum OperationOrder: Sendable {
         switch self {
         case .move, .delete: true
         case .restore(_, let order): order.path == nil
-        case .start, .stop, .backup, .copy, .importTree, .execute, .hostCheck: false
+        case .start, .stop, .backup, .copy, .importTree, .execute, .check, .forget, .prune,
+            .hostCheck:
+            false
+        }
+    }
+
+    /// Whether it works on the repository alone, which a guard of the project does not keep away.
+    var isMaintenance: Bool {
+        switch self {
+        case .check, .forget, .prune: true
+        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
+            .hostCheck:
+            false
         }
     }
 
     /// Whether a live operation of the same kind on the same project is the answer to it.
     var isShared: Bool {
         switch self {
-        case .start, .stop, .backup, .move, .restore, .delete: true
+        case .start, .stop, .backup, .move, .restore, .delete, .check, .forget, .prune: true
         case .copy, .importTree, .execute, .hostCheck: false
         }
     }

@@ -28,6 +28,11 @@ struct OperationPolicy: Sendable {
             return OperationPolicy(
                 priority: .normal, maxAttempts: 1000, noProgressLimit: .seconds(600),
                 backoff: backoff)
+        case .check, .forget, .prune:
+            // Much of their work is silent: walks through all trees of a repository.
+            return OperationPolicy(
+                priority: .normal, maxAttempts: 1000, noProgressLimit: .seconds(4 * 3600),
+                backoff: backoff)
         case .runtimeStop, .volumeThaw:
             return OperationPolicy(
                 priority: .urgent, maxAttempts: 8, noProgressLimit: .seconds(3900),

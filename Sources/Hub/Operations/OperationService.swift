@@ -33,14 +33,16 @@ struct OperationService: Sendable {
     ///
     /// - Parameters:
     ///   - database: where the bell listens.
+    ///   - chores: what works on repositories.
     ///   - hasPath: whether a backup holds a path.
     func services(
-        database: PostgresOptions, hasPath: @escaping WorkflowRunner.PathLookup
+        database: PostgresOptions, chores: @escaping WorkflowRunner.ChoreWork,
+        hasPath: @escaping WorkflowRunner.PathLookup
     ) -> [any Service] {
         [
             WorkflowRunner(
                 changes, settings: settings, identifiers: identifiers, log: log,
-                hasPath: hasPath),
+                hasPath: hasPath, chores: chores),
             rescue,
             WakeUpRelay(pool: pool, bell: bell, database: database, log: log),
         ]

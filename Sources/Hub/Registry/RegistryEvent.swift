@@ -18,6 +18,7 @@ enum RegistryEvent: Sendable {
     case projectRouted(ProjectRouted)
     case repositoryCreated(RepositoryCreated)
     case backupRecorded(BackupRecorded)
+    case backupForgotten(BackupForgotten)
     case pinAdded(PinChanged)
     case pinReleased(PinChanged)
     case copyCreated(CopyCreated)
@@ -39,6 +40,7 @@ enum RegistryEvent: Sendable {
         case .projectRouted: "project.routed"
         case .repositoryCreated: "repository.created"
         case .backupRecorded: "backup.recorded"
+        case .backupForgotten: "backup.forgotten"
         case .pinAdded: "pin.added"
         case .pinReleased: "pin.released"
         case .copyCreated: "copy.created"
@@ -61,6 +63,7 @@ enum RegistryEvent: Sendable {
         case .placementProvisioned(let payload): payload.project
         case .repositoryCreated(let payload): payload.project
         case .backupRecorded(let payload): payload.project
+        case .backupForgotten(let payload): payload.project
         case .pinAdded(let payload), .pinReleased(let payload): payload.project
         case .copyCreated(let payload): payload.destination
         case .copyChanged(let payload): payload.destination
@@ -77,7 +80,8 @@ enum RegistryEvent: Sendable {
         case .placementProvisioned(let payload): payload.host
         case .backupRecorded(let payload): payload.host
         case .projectWanted, .projectDeleted, .projectRouted, .bucketCreated, .bucketChanged,
-            .bucketRemoved, .repositoryCreated, .pinAdded, .pinReleased, .copyCreated, .copyChanged:
+            .bucketRemoved, .repositoryCreated, .backupForgotten, .pinAdded, .pinReleased,
+            .copyCreated, .copyChanged:
             nil
         }
     }
@@ -98,6 +102,7 @@ enum RegistryEvent: Sendable {
         case .projectRouted(let payload): try JSON.text(payload)
         case .repositoryCreated(let payload): try JSON.text(payload)
         case .backupRecorded(let payload): try JSON.text(payload)
+        case .backupForgotten(let payload): try JSON.text(payload)
         case .pinAdded(let payload), .pinReleased(let payload): try JSON.text(payload)
         case .copyCreated(let payload): try JSON.text(payload)
         case .copyChanged(let payload): try JSON.text(payload)
@@ -194,6 +199,12 @@ struct BackupRecorded: Codable, Sendable {
     var storedBytes: Int64
     var omissions: [String]
     var tags: [String]
+}
+
+/// A backup was forgotten: nothing may begin to need it any more.
+struct BackupForgotten: Codable, Sendable {
+    var backup: BackupID
+    var project: ProjectID
 }
 
 /// Why a backup must not go away (D9).

@@ -63,7 +63,11 @@ struct HubServer: Sendable {
         listening("https://\(server.address):\(server.port)")
         for warning in warnings { logger.warning("note", ["text": .string(warning)]) }
         var services: [any Service] = [server]
-        services += operations.services(database: database.options) { backup, path in
+        let chores = RepositoryChores(vault: vault, pool: pool, log: logger)
+        services += operations.services(
+            database: database.options,
+            chores: { try await chores.perform($0, of: $1, progress: $2) }
+        ) { backup, path in
             do {
                 try await vault.requirePath(path, in: backup)
                 return true

@@ -47,6 +47,17 @@ struct BackupReader: Sendable {
         return try result.rows.map(description)
     }
 
+    /// All backups of a project that are not forgotten, newest first.
+    func all(of project: ProjectID) async throws -> [BackupDescription] {
+        let result = try await transaction.query(
+            """
+            \(fragment: Self.selection)
+            WHERE b.project = \(project) AND b.forgotten_at IS NULL
+            ORDER BY b.taken_at DESC, b.id DESC
+            """)
+        return try result.rows.map(description)
+    }
+
     /// The backup that `latest`, an identifier or a part of one refers to, as hosts need it.
     ///
     /// - Throws: `Problem` 404 `backup-not-found`, or 400 `ambiguous`.

@@ -80,10 +80,18 @@ enum RegistryStatements {
             (e.payload->>'storedBytes')::bigint, e.payload->'omissions', e.payload->'tags', 1
         FROM e
         """,
+        Form(type: "backup.forgotten", version: 1): """
+        UPDATE backups SET forgotten_at = e.time, version = backups.version + 1
+        FROM e WHERE backups.id = identifier_uuid(e.payload->>'backup')
+            AND backups.forgotten_at IS NULL
+            AND NOT EXISTS (SELECT FROM pins WHERE pins.backup = backups.id)
+        """,
+        // Whoever forgets the backup holds its row: this waits then, and finds it forgotten (D9).
         Form(type: "pin.added", version: 1): """
         INSERT INTO pins (backup, reason, holder, created_at, version)
-        SELECT identifier_uuid(e.payload->>'backup'), e.payload->>'reason',
-            (e.payload->>'holder')::uuid, e.time, 1 FROM e
+        SELECT b.id, e.payload->>'reason', (e.payload->>'holder')::uuid, e.time, 1
+        FROM e JOIN backups b ON b.id = identifier_uuid(e.payload->>'backup')
+        WHERE b.forgotten_at IS NULL FOR KEY SHARE OF b
         """,
         Form(type: "pin.released", version: 1): """
         DELETE FROM pins USING e

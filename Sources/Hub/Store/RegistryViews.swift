@@ -51,7 +51,10 @@ extension RegistryEvent {
         case .repositoryCreated(let payload):
             "project \(payload.project) has a repository, or bucket \(payload.bucket) was removed"
         case .backupRecorded(let payload): "backup \(payload.backup) is recorded"
-        case .pinAdded(let payload): "backup \(payload.backup) is pinned by \(payload.holder)"
+        case .backupForgotten(let payload):
+            "backup \(payload.backup) is pinned, or forgotten already"
+        case .pinAdded(let payload):
+            "backup \(payload.backup) is forgotten, or pinned by \(payload.holder)"
         case .pinReleased(let payload):
             "backup \(payload.backup) is not pinned by \(payload.holder)"
         case .copyCreated(let payload): "copy \(payload.copy) exists"

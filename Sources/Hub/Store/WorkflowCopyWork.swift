@@ -25,7 +25,8 @@ struct CopyWork: Sendable {
             return try await operations(copyingInto: change.project)
         case .hostExpected, .hostEnrolled, .projectCreated, .projectWanted, .bucketCreated,
             .bucketChanged, .bucketRemoved, .projectRouted,
-            .repositoryCreated, .backupRecorded, .pinAdded, .pinReleased, .copyCreated:
+            .repositoryCreated, .backupRecorded, .backupForgotten, .pinAdded, .pinReleased,
+            .copyCreated:
             return []
         }
     }

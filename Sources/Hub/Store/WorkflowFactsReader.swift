@@ -114,7 +114,8 @@ struct WorkflowFactsReader: Sendable {
             """
             SELECT o.id, o.kind FROM operation_live l JOIN operations o ON o.id = l.operation
             WHERE o.project = \(project) AND o.root <> \(root) AND (
-                o.parent IS NULL AND o.lane = 'hub' AND o.kind <> 'copy'
+                o.parent IS NULL AND o.lane = 'hub'
+                    AND o.kind NOT IN ('copy', 'check', 'forget', 'prune')
                     AND (l.dedupe_key = '' OR o.kind IN ('import', 'execute'))
                 OR EXISTS (SELECT FROM operation_run r WHERE r.operation = o.id AND o.lane <> 'hub')
                 OR o.kind = 'volume.retire' AND o.lane = \(target?.uuid)::text)

@@ -14,6 +14,9 @@ enum Workflow: Sendable, Codable {
     case delete(DeleteWorkflow)
     case importTree(ImportWorkflow)
     case execute(ExecuteWorkflow)
+    case check(CheckWorkflow)
+    case forget(ForgetWorkflow)
+    case prune(PruneWorkflow)
 
     /// The workflow of an operation that has not begun.
     ///
@@ -33,6 +36,9 @@ enum Workflow: Sendable, Codable {
             self = .importTree(ImportWorkflow(try JSON.decode(ImportRequest.self, from: input)))
         case .execute:
             self = .execute(ExecuteWorkflow(try JSON.decode(ExecuteRequest.self, from: input)))
+        case .check: self = .check(CheckWorkflow(try JSON.decode(CheckRequest.self, from: input)))
+        case .forget: self = .forget(ForgetWorkflow(try JSON.decode(ForgetOrder.self, from: input)))
+        case .prune: self = .prune(PruneWorkflow())
         case .hostCheck, .volumeCreate, .volumeBackup, .volumeRestore, .volumeApply, .volumeThaw,
             .volumeRetire, .volumeImport, .volumeExecute, .runtimeStart, .runtimeStop:
             throw Failure(code: "no-workflow", message: "\(kind.rawValue) is a host's work")
@@ -50,6 +56,9 @@ enum Workflow: Sendable, Codable {
         case .delete(let steps): steps
         case .importTree(let steps): steps
         case .execute(let steps): steps
+        case .check(let steps): steps
+        case .forget(let steps): steps
+        case .prune(let steps): steps
         }
     }
 
@@ -66,6 +75,9 @@ enum Workflow: Sendable, Codable {
         guard case .copy(let steps) = self else { return nil }
         return steps.pathQuestion
     }
+
+    /// What has to be done in a repository before it is woken.
+    var chore: RepositoryChore? { (state as? any ChoreSteps)?.chore }
 
     /// Decides what follows from an event.
     mutating func handle(_ event: WorkflowEvent, _ facts: WorkflowFacts) -> [WorkflowAction] {
@@ -96,6 +108,15 @@ enum Workflow: Sendable, Codable {
             return steps.handle(event, facts)
         case .execute(var steps):
             defer { self = .execute(steps) }
+            return steps.handle(event, facts)
+        case .check(var steps):
+            defer { self = .check(steps) }
+            return steps.handle(event, facts)
+        case .forget(var steps):
+            defer { self = .forget(steps) }
+            return steps.handle(event, facts)
+        case .prune(var steps):
+            defer { self = .prune(steps) }
             return steps.handle(event, facts)
         }
     }

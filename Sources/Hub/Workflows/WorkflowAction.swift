@@ -17,6 +17,10 @@ enum WorkflowAction: Sendable {
     case createCopy(CopyCreated)
     /// Ends a copy unless it has ended.
     case endCopy(CopyID, destination: ProjectID, CopyState, Failure?)
+    /// Forgets a backup, which nothing may pin (D9).
+    case forget(BackupReference)
+    /// Notes how a check of the project's repository ended.
+    case recordCheck(CheckRequest.Reading, CheckResult)
     /// Lets others have the project although the operation goes on.
     case releaseGuard
     /// Parks it, if nothing else is to be done.

@@ -14,6 +14,12 @@ struct WorkflowFacts: Sendable {
     var copies: [CopyFacts] = []
     /// Whether the path that the workflow asked about is in the backup; nil when not looked up.
     var hasPath: Bool?
+    /// What came of the chore that the workflow asked for; nil when none was done.
+    var chore: ChoreAnswer?
+    /// The project's backups that are not forgotten; only for `forget`.
+    var backups: [BackupDescription] = []
+    /// The operations of hosts that work on the project's repository now; only for `prune`.
+    var repositoryUsers: [OperationID] = []
     /// Identifiers that nothing has used, for what an action creates.
     var freshBackup: BackupID
     var freshCopies: [CopyID] = []

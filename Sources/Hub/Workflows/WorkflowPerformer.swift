@@ -25,6 +25,14 @@ struct WorkflowPerformer: Sendable {
         case .createCopy(let copy): try await create(copy, in: &change)
         case .endCopy(let copy, let destination, let state, let failure):
             try await CopyEnding.end(copy, destination, state, failure: failure, in: &change)
+        case .forget(let backup):
+            try await RepositoryHealthStore(change.transaction).lockBackup(backup.id)
+            try await change.record(
+                .backupForgotten(BackupForgotten(backup: backup.id, project: backup.project)))
+        case .recordCheck(let reading, let result):
+            guard let project = body.project else { return }
+            try await RepositoryHealthStore(change.transaction).record(
+                result, reading: reading, of: project)
         case .releaseGuard:
             try await GuardStore(change.transaction).release(by: body.id)
             try await OperationStore(change.transaction).freeKey(of: body.id)

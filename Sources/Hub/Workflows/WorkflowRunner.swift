@@ -9,6 +9,17 @@ struct WorkflowRunner: Service {
     /// Whether a backup holds a path; reads the repository.
     typealias PathLookup = @Sendable (BackupReference, ProjectPath) async throws -> Bool
 
+    /// Does a chore in the repository of a project, and says how far it is.
+    typealias ChoreWork =
+        @Sendable (
+            RepositoryChore, ProjectID, @escaping @Sendable (Int64, Int64) -> Void
+        ) async throws -> ChoreOutcome
+
+    /// Of a hub without buckets.
+    static let noChores: ChoreWork = { chore, _, _ in
+        .refused(Failure(code: "no-bucket", message: "this hub cannot \(chore.phase)"))
+    }
+
     private let changes: ChangeRunner
     private let settings: OperationSettings
     private let identifiers: Identifiers
@@ -19,14 +30,15 @@ struct WorkflowRunner: Service {
 
     init(
         _ changes: ChangeRunner, settings: OperationSettings, identifiers: Identifiers,
-        log: Logger, hasPath: @escaping PathLookup
+        log: Logger, hasPath: @escaping PathLookup, chores: @escaping ChoreWork = noChores
     ) {
         self.changes = changes
         self.settings = settings
         self.identifiers = identifiers
         self.log = log
         worker = WorkflowWorker(
-            changes, settings: settings, identifiers: identifiers, log: log, hasPath: hasPath)
+            changes, settings: settings, identifiers: identifiers, log: log, hasPath: hasPath,
+            chores: chores)
     }
 
     /// Opens one session after another; a session ends only when the database could not be

@@ -12,6 +12,8 @@ struct WorkflowStep: Sendable {
     let copyLifetime: Duration
     /// What the repository says, looked up before the transaction began.
     var answer: (question: PathQuestion, hasPath: Bool)?
+    /// What the hub has done in the repository before the transaction began.
+    var chore: ChoreAnswer?
 
     /// Works on it.
     ///
@@ -83,7 +85,7 @@ struct WorkflowStep: Sendable {
             }()
         case .cancel: .canceled(isConfirmed: true)
         case .runChild, .cancelChildren, .cancelChild, .record, .pin, .createCopy, .endCopy,
-            .releaseGuard, .wait:
+            .forget, .recordCheck, .releaseGuard, .wait:
             nil
         }
     }
@@ -134,6 +136,14 @@ struct WorkflowStep: Sendable {
             freshBackup: identifiers.make(BackupIdentity.self),
             copyExpiry: Timestamp(milliseconds: now.milliseconds + copyLifetime.milliseconds))
         if let target { facts.target = try await reader.host(target) }
+        facts.chore = chore
+        switch workflow {
+        case .forget: facts.backups = try await BackupReader(transaction).all(of: id)
+        case .prune:
+            facts.repositoryUsers = try await RepositoryHealthStore(transaction).users(of: id)
+        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute, .check:
+            break
+        }
         if case .copy(let copy) = workflow {
             facts.copies = try await reader.copies(of: body.id)
             for destination in Set(copy.destinations).sorted() {

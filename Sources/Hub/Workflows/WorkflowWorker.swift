@@ -12,16 +12,25 @@ struct WorkflowWorker: Sendable {
     private let hasPath: WorkflowRunner.PathLookup
     private let log: Logger
     private let rescue: OperationRescue
+    private let chores: WorkflowRunner.ChoreWork
+    /// How many chores are being done, and how far they are.
+    private let atWork = Locked(0)
+    private let progress = Locked<[OperationID: Progress]>([:])
+
+    /// So many chores are done at once: they are long, and other workflows want to go on.
+    private static let choreLimit = 2
 
     init(
         _ changes: ChangeRunner, settings: OperationSettings, identifiers: Identifiers,
-        log: Logger, hasPath: @escaping WorkflowRunner.PathLookup
+        log: Logger, hasPath: @escaping WorkflowRunner.PathLookup,
+        chores: @escaping WorkflowRunner.ChoreWork = WorkflowRunner.noChores
     ) {
         self.changes = changes
         self.settings = settings
         self.identifiers = identifiers
         self.log = log
         self.hasPath = hasPath
+        self.chores = chores
         rescue = OperationRescue(changes, settings: settings, log: log)
     }
 
@@ -40,13 +49,21 @@ struct WorkflowWorker: Sendable {
     /// Renews the session's lease, names what it works on, and takes back what it does not.
     ///
     /// - Throws: `Problem` `session-ended` when the session's lease ran out.
-    func beat(_ session: SessionID, held leases: [HeldLease]) async throws {
+    func beat(_ session: SessionID, held: [HeldLease]) async throws {
+        let known = progress.withLock { $0 }
+        let leases = held.map { lease in
+            HeldLease(
+                operation: lease.operation, epoch: lease.epoch, progress: known[lease.operation])
+        }
         let stale = try await changes.run { change -> [OperationRescueStore.Stale]? in
             let store = SessionStore(change.transaction)
             let isOpen = try await store.renew(
                 session, host: nil, leaseMilliseconds: settings.lease.milliseconds)
             guard isOpen else { return nil }
             try await store.list(leases, session: session)
+            let progress = ProgressStore(change.transaction)
+            try await progress.store(leases, session: session)
+            try await progress.trim(leases, keeping: settings.progressKept)
             return try await OperationRescueStore(change.transaction).unlisted(
                 session: session, milliseconds: interval.milliseconds)
         }
@@ -79,9 +96,13 @@ struct WorkflowWorker: Sendable {
     /// Works on one operation; whatever goes wrong is tried again later.
     func step(_ operation: ClaimedOperation) async {
         do {
+            let stored = try await changes.pool.withTransaction { transaction in
+                try await WorkflowStore(transaction).load(operation.id)
+            }
             let step = WorkflowStep(
                 claimed: operation, identifiers: identifiers, copyLifetime: settings.copyLifetime,
-                answer: try await answer(for: operation))
+                answer: try await answer(for: stored?.workflow),
+                chore: try await doChore(of: stored?.workflow, operation.id))
             let isOurs = try await changes.run { try await step.run(in: &$0) }
             if !isOurs {
                 log.info("a workflow's lease was lost", ["operation": "\(operation.id)"])
@@ -98,13 +119,44 @@ struct WorkflowWorker: Sendable {
 
     /// Looks into the repository where the workflow asks; outside of any transaction.
     private func answer(
-        for operation: ClaimedOperation
+        for workflow: Workflow?
     ) async throws -> (question: PathQuestion, hasPath: Bool)? {
-        let stored = try await changes.pool.withTransaction { transaction in
-            try await WorkflowStore(transaction).load(operation.id)
-        }
-        guard let question = stored?.workflow.pathQuestion else { return nil }
+        guard let question = workflow?.pathQuestion else { return nil }
         return (question, try await hasPath(question.backup, question.path))
+    }
+
+    /// Works on the repository where the workflow asks; outside of any transaction.
+    private func doChore(
+        of workflow: Workflow?, _ operation: OperationID
+    ) async throws -> ChoreAnswer? {
+        guard let chore = workflow?.chore, workflow?.isCanceling == false else { return nil }
+        let (project, isCanceled) = try await changes.pool.withTransaction { transaction in
+            let bodies = OperationBodyReader(transaction)
+            return (
+                try await bodies.body(operation)?.project,
+                try await bodies.isCanceled(operation)
+            )
+        }
+        guard let project, !isCanceled || workflow?.isCommitted == true else { return nil }
+        let isFree = atWork.withLock { count in
+            guard count < Self.choreLimit else { return false }
+            count += 1
+            return true
+        }
+        guard isFree else {
+            return ChoreAnswer(chore: chore, outcome: .later("other repositories are worked on"))
+        }
+        defer {
+            atWork.withLock { $0 -= 1 }
+            progress.withLock { $0[operation] = nil }
+        }
+        let outcome = try await chores(chore, project) { [identifiers, progress] done, total in
+            let now = Progress(
+                time: identifiers.currentTime, phase: chore.phase, phaseIndex: 1, phaseCount: 1,
+                done: done, total: total, unit: chore.unit)
+            progress.withLock { $0[operation] = now }
+        }
+        return ChoreAnswer(chore: chore, outcome: outcome)
     }
 
     /// Lets a workflow whose step failed wait for another try.

@@ -13,31 +13,22 @@ public struct CheckReport: Sendable {
     public internal(set) var orphans: [ObjectName] = []
     /// Packs in the index.
     public internal(set) var packs = 0
+    /// Bytes of the packs in the index.
+    public internal(set) var bytes: Int64 = 0
     /// Different blobs in the index.
     public internal(set) var blobs = 0
     /// Snapshot files.
     public internal(set) var snapshots = 0
     /// Packs that were read wholly and found sound, each with every blob verified.
     public internal(set) var packsRead: [BlobID] = []
-    /// Their bytes.
+    /// Packs that were read and are damaged; each is also among the failures.
+    public internal(set) var damagedPacks: [BlobID] = []
+    /// Bytes of the packs that were read and are sound.
     public internal(set) var bytesRead: Int64 = 0
     /// Packs that are still to be read.
     public internal(set) var packsLeft = 0
     /// Whether nothing is wrong.
     public var isSound: Bool { failureCount == 0 }
-
-    /// The packs that are damaged: what `RepositoryRepair.salvage` can take.
-    public var damagedPacks: [BlobID] {
-        var packs: Set<BlobID> = []
-        for failure in failures {
-            guard case .corrupt(let object) = failure.code, object.hasPrefix("data/"),
-                let name = object.split(separator: ",").first?.split(separator: "/").last,
-                let id = BlobID(hex: name)
-            else { continue }
-            packs.insert(id)
-        }
-        return packs.sorted()
-    }
 
     mutating func add(_ failure: RepositoryError) {
         failureCount += 1
@@ -56,7 +47,7 @@ public enum CheckReading: Sendable {
     /// Packs up to so many bytes, at least one: those never read before, then those whose reading
     /// is longest ago; what was read since `due` is not read again.
     ///
-    /// Times are seconds since 1970. So a full check is done in pieces, and goes on where it was.
+    /// Times are milliseconds since 1970. So a full check is done in pieces, and goes on where it was.
     case oldest(limitBytes: Int64, due: Int64, lastRead: [BlobID: Int64])
 
     /// Chooses from the packs.

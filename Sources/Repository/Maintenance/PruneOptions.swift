@@ -34,7 +34,7 @@ public struct PruneOptions: Sendable {
 /// What a prune would do, or is going to do: the packs that it has marked.
 ///
 /// The marks outlive the process: whoever goes on with the prune needs them and nothing else.
-public struct PrunePlan: Sendable, Codable, Equatable {
+public struct PrunePlan: Sendable, Codable, Hashable {
     /// All packs that may go: unused, to be copied from, or in no index file.
     public var marked: [BlobID] = []
     /// Packs of which nothing is used.
@@ -68,7 +68,7 @@ public struct PrunePlan: Sendable, Codable, Equatable {
 }
 
 /// What the second phase of a prune has done before it deletes.
-public struct PruneCompaction: Sendable, Codable, Equatable {
+public struct PruneCompaction: Sendable, Codable, Hashable {
     /// Packs that no index file names any more, and that nothing reads once all have ended who
     /// began before: they are deleted then.
     public var droppedPacks = 0
@@ -88,7 +88,7 @@ public struct PruneCompaction: Sendable, Codable, Equatable {
 }
 
 /// What a prune has deleted.
-public struct PruneRemoval: Sendable, Codable, Equatable {
+public struct PruneRemoval: Sendable, Codable, Hashable {
     /// Packs that are gone.
     public var removedPacks = 0
     /// Their bytes.

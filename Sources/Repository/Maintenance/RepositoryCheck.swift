@@ -65,6 +65,27 @@ extension OpenRepository {
                     code: .missing(object: name),
                     message: "\(name) is missing: a backup that was acknowledged"))
         }
+        let index = try await checkPacks(reading, into: &report, progress: progress)
+        try await checkTrees(of: snapshots, index: index, into: &report)
+        return report
+    }
+
+    /// Reads packs and checks nothing else: a further piece of a check.
+    ///
+    /// - Throws: as `check`.
+    @concurrent public func checkPacks(
+        _ reading: CheckReading,
+        progress: @escaping @Sendable (Int64, Int64) -> Void = { _, _ in }
+    ) async throws -> CheckReport {
+        var report = CheckReport()
+        _ = try await checkPacks(reading, into: &report, progress: progress)
+        return report
+    }
+
+    private func checkPacks(
+        _ reading: CheckReading, into report: inout CheckReport,
+        progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> RepositoryIndex {
         let files = try await collect(.index, into: &report) { try await indexFile($0) }
         var index = RepositoryIndex()
         var indexed: [BlobID: [PackedBlob]] = [:]
@@ -73,6 +94,7 @@ extension OpenRepository {
             indexed[pack.id] = pack.blobs
         }
         report.packs = index.packs.count
+        report.bytes = index.packs.reduce(0) { $0 + $1.bytes }
         report.blobs = index.blobCount
         let present = try await comparePacks(with: index, into: &report)
         var random = Random()
@@ -80,8 +102,7 @@ extension OpenRepository {
             from: index.packs.filter { present.contains($0.id) }, using: &random)
         report.packsLeft = chosen.left
         try await readPacks(chosen.packs, indexed: indexed, into: &report, progress: progress)
-        try await checkTrees(of: snapshots, index: index, into: &report)
-        return report
+        return index
     }
 
     /// Reads packs, several at once, and notes which of them are sound.
@@ -105,6 +126,7 @@ extension OpenRepository {
         for (pack, failure) in failures {
             if let failure {
                 report.add(failure)
+                report.damagedPacks.append(pack.id)
             } else {
                 report.packsRead.append(pack.id)
                 report.bytesRead += pack.bytes

@@ -21,6 +21,12 @@ public enum OperationKind: String, Sendable, Codable, CaseIterable {
     case importTree = "import"
     /// Runs a command in a project.
     case execute
+    /// Checks a project's repository.
+    case check
+    /// Forgets backups of a project.
+    case forget
+    /// Removes what no backup needs from a project's repository.
+    case prune
 
     /// Answers, so that the way to a host and its speed can be tested.
     case hostCheck = "host.check"

@@ -86,7 +86,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, Codable, CustomStringCo
         return era * 146_097 + dayOfEra - 719_468
     }
 
-    private static func civil(days: Int64) -> (Int64, Int64, Int64) {
+    /// The date in the Gregorian calendar of a day since 1970-01-01.
+    static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = days + 719_468
         let era = shifted.dividingFloor(by: 146_097)
         let dayOfEra = shifted - era * 146_097
@@ -101,7 +102,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, Codable, CustomStringCo
 }
 
 extension Int64 {
-    fileprivate func dividingFloor(by divisor: Int64) -> Int64 {
+    /// The quotient, rounded towards the past.
+    func dividingFloor(by divisor: Int64) -> Int64 {
         let quotient = self / divisor
         return self % divisor < 0 ? quotient - 1 : quotient
     }

@@ -104,6 +104,10 @@ struct RegistryLoad: Sendable {
                 PlacementChanged(
                     project: project, host: hosts[1], generation: 2, isProvisioned: nil)),
             .pinReleased(pin))
+        if random.next() % 2 == 0 {
+            try await engine.record(
+                .backupForgotten(BackupForgotten(backup: backup.id, project: project)))
+        }
         if random.next() % 3 == 0 {
             try await engine.record(.projectDeleted(ProjectDeleted(project: project)))
         }

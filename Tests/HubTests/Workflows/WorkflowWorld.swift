@@ -81,6 +81,9 @@ struct WorkflowWorld {
         }
     }
 
+    /// Facts for workflows that ask for nothing but their own.
+    mutating func emptyFacts() -> WorkflowFacts { facts() }
+
     private mutating func facts() -> WorkflowFacts {
         fresh += 100
         var facts = WorkflowFacts(
@@ -186,7 +189,7 @@ struct WorkflowWorld {
             case .succeed: end = .succeeded
             case .fail: end = .failed
             case .cancel: end = .canceled
-            case .pin, .releaseGuard: break
+            case .pin, .releaseGuard, .forget, .recordCheck: break
             }
         }
         return !actions.isEmpty && !waits

@@ -1,0 +1,194 @@
+import ObjectStore
+import Platform
+import Postgres
+import Repository
+import Shared
+
+/// Does what workflows ask for in the repositories: maintenance by the hub alone (D9, D13).
+struct RepositoryChores: Sendable {
+    let vault: RepositoryVault
+    let pool: PostgresPool
+    let log: Logger
+
+    /// The hub's own locks do not stand in a prune's way: it waits for the backups that matter.
+    private static let colleagues: Set<String> = [RepositoryLocks.hostname]
+    private static let programPrefix = "berth "
+
+    /// Does one chore; what can go wrong with a repository is an outcome.
+    ///
+    /// - Throws: what trying again may help with: the bucket or the database cannot be reached.
+    func perform(
+        _ chore: RepositoryChore, of project: ProjectID,
+        progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> ChoreOutcome {
+        let row: BucketStore.Repository
+        do {
+            row = try await vault.require(project)
+        } catch let problem as Problem where problem.code == "no-repository" {
+            return .refused(Failure(code: problem.code, message: problem.detail))
+        }
+        do {
+            return try await perform(chore, row, project, progress)
+        } catch let error as RepositoryError {
+            switch error.code {
+            case .locked: return .later("\(error)")
+            case .corrupt, .missing, .wrongKey, .unsupported:
+                log.error(
+                    "a repository is not sound",
+                    ["project": "\(project)", "error": LogValue(describing: error)])
+                return .refused(
+                    Failure(
+                        code: "repository-damaged", message: "\(error)",
+                        hint: "berth backup check says what is wrong"))
+            case .alreadyExists, .limitExceeded, .invalidInput, .store, .fileSystem, .library,
+                .verificationFailed:
+                throw error
+            }
+        }
+    }
+
+    private func perform(
+        _ chore: RepositoryChore, _ row: BucketStore.Repository, _ project: ProjectID,
+        _ progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> ChoreOutcome {
+        let repository = try await vault.open(row)
+        let prune = Prune(repository, options: PruneOptions(colleagues: Self.colleagues))
+        switch chore {
+        case .plan:
+            if let refusal = try await refusal(row) { return .refused(refusal) }
+            let swept = try await sweepSnapshots(of: repository, row, project)
+            return .planned(try await prune.plan(), sweptSnapshots: swept)
+        case .compact(let plan):
+            return .compacted(
+                try await prune.compact(plan) { progress(Int64($0), Int64($1)) })
+        case .sweep(let plan):
+            let removal = try await prune.sweep(plan)
+            try await pool.withTransaction { transaction in
+                try await RepositoryHealthStore(transaction).drop(
+                    plan.marked.map(\.hex), of: row.id)
+            }
+            return .swept(removal)
+        case .removeSnapshots(let names):
+            for name in names {
+                if let id = BlobID(hex: name) { try await repository.removeSnapshot(id) }
+            }
+            return .snapshotsRemoved
+        case .checkStructure:
+            return try await check(repository, row, progress)
+        case .checkPacks(let since, let limitBytes):
+            return try await read(repository, row, since: since, limitBytes, progress)
+        }
+    }
+
+    /// What a prune would do now; changes nothing.
+    func planned(for project: ProjectID) async throws -> PrunePlan {
+        let repository = try await vault.open(try await vault.require(project))
+        return try await Prune(
+            repository, options: PruneOptions(colleagues: Self.colleagues)
+        ).plan()
+    }
+
+    /// Nothing is removed from a repository in which the last check found damage.
+    private func refusal(_ row: BucketStore.Repository) async throws -> Failure? {
+        let count = try await pool.withTransaction { transaction in
+            try await RepositoryHealthStore(transaction).findingCount(of: row.id)
+        }
+        guard let count, count > 0 else { return nil }
+        return Failure(
+            code: "repository-damaged",
+            message: "the last check found \(count) things wrong: nothing is removed",
+            hint: "repair what berth backup check names, and check again")
+    }
+
+    /// Removes snapshot files that a commit left which was never recorded, and those of forgotten
+    /// backups; what others wrote, stock restic for instance, is theirs.
+    private func sweepSnapshots(
+        of repository: OpenRepository, _ row: BucketStore.Repository, _ project: ProjectID
+    ) async throws -> Int {
+        // The files first: whose backup is neither recorded nor in the making then, was given up.
+        let files = try await repository.snapshots()
+        let (recorded, making) = try await pool.withTransaction { transaction in
+            let store = RepositoryHealthStore(transaction)
+            return (
+                try await store.snapshots(of: row.id),
+                Set(try await store.backupsInTheMaking(of: project))
+            )
+        }
+        let live = Set(recorded.filter(\.isLive).map(\.name))
+        let forgotten = Set(recorded.filter { !$0.isLive }.map(\.name))
+        var swept = 0
+        for (id, file) in files where !live.contains(id.hex) {
+            let isOurs =
+                file.hostname == "\(project)"
+                && file.programVersion?.hasPrefix(Self.programPrefix) == true
+            let isMaking = (file.tags ?? []).contains(where: making.contains)
+            guard forgotten.contains(id.hex) || isOurs && !isMaking else { continue }
+            try await repository.removeSnapshot(id)
+            swept += 1
+        }
+        return swept
+    }
+
+    private func check(
+        _ repository: OpenRepository, _ row: BucketStore.Repository,
+        _ progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> ChoreOutcome {
+        let expected = try await liveSnapshots(of: row)
+        let report = try await repository.check(.structure, expected: expected, progress: progress)
+        // Those that were forgotten meanwhile are missing rightly.
+        let still = try await liveSnapshots(of: row)
+        let gone = Set(expected.subtracting(still).map { "snapshots/\($0)" })
+        var result = CheckResult(report, leavingOutMissing: gone)
+        result.bytes = report.bytes
+        return .checked(result, packsLeft: 0)
+    }
+
+    private func liveSnapshots(of row: BucketStore.Repository) async throws -> Set<BlobID> {
+        let recorded = try await pool.withTransaction { transaction in
+            try await RepositoryHealthStore(transaction).snapshots(of: row.id)
+        }
+        return Set(recorded.filter(\.isLive).compactMap { BlobID(hex: $0.name) })
+    }
+
+    private func read(
+        _ repository: OpenRepository, _ row: BucketStore.Repository, since: Timestamp,
+        _ limitBytes: Int64, _ progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> ChoreOutcome {
+        let reads = try await pool.withTransaction { transaction in
+            try await RepositoryHealthStore(transaction).packReads(of: row.id)
+        }
+        var lastRead: [BlobID: Int64] = [:]
+        for (pack, time) in reads {
+            if let id = BlobID(hex: pack) { lastRead[id] = time }
+        }
+        let report = try await repository.checkPacks(
+            .oldest(limitBytes: limitBytes, due: since.milliseconds, lastRead: lastRead),
+            progress: progress)
+        let read = (report.packsRead + report.damagedPacks).map(\.hex)
+        try await pool.withTransaction { transaction in
+            try await RepositoryHealthStore(transaction).note(read, of: row.id)
+        }
+        return .checked(CheckResult(report), packsLeft: report.packsLeft)
+    }
+}
+
+extension CheckResult {
+    /// A report's numbers and findings.
+    ///
+    /// - Parameter missing: objects that are rightly missing.
+    init(_ report: CheckReport, leavingOutMissing missing: Set<String> = []) {
+        self.init()
+        let findings = report.failures.filter { failure in
+            guard case .missing(let object) = failure.code else { return true }
+            return !missing.contains(object)
+        }
+        packs = report.packs
+        blobs = report.blobs
+        snapshots = report.snapshots
+        orphans = report.orphans.count
+        packsRead = report.packsRead.count
+        bytesRead = report.bytesRead
+        findingCount = report.failureCount - (report.failures.count - findings.count)
+        self.findings = findings.prefix(Self.findingsLimit).map { "\($0)" }
+    }
+}
