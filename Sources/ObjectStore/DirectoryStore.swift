@@ -46,6 +46,12 @@ public struct DirectoryStore: ObjectStorage {
             return try await pool.run { [tree] in
                 try Self.place(name, body, in: tree) { try $0.write(bytes) }
             }
+        case .pieces(let pieces):
+            return try await pool.run { [tree] in
+                try Self.place(name, body, in: tree) { object in
+                    for piece in pieces { try object.write(piece) }
+                }
+            }
         case .file(let path):
             return try await pool.run { [tree] in
                 try Self.place(name, body, in: tree) { try Self.copyFile(path, into: $0) }
@@ -54,12 +60,26 @@ public struct DirectoryStore: ObjectStorage {
             let object = try await pool.run { [tree] in
                 try ObjectInProgress(name, body, in: tree)
             }
-            while let chunk = try await next() {
+            while case let pieces = try await Self.gather(next), !pieces.isEmpty {
                 try Task.checkCancellation()
-                try await pool.run { try object.write(chunk) }
+                try await pool.run { for piece in pieces { try object.write(piece) } }
             }
             return try await pool.run { try object.publish() }
         }
+    }
+
+    /// The next pieces of a stream, about 512 KiB: a change of threads for each of them would cost
+    /// more than writing it.
+    private static func gather(
+        _ next: @Sendable () async throws -> [UInt8]?
+    ) async throws -> [[UInt8]] {
+        var pieces: [[UInt8]] = []
+        var bytes = 0
+        while bytes < 512 << 10, let piece = try await next() {
+            bytes += piece.count
+            pieces.append(piece)
+        }
+        return pieces
     }
 
     /// See `ObjectStorage.get`.

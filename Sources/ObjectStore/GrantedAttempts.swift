@@ -31,6 +31,7 @@ extension ObjectBody {
     func message(reading files: BlockingPool) -> HTTPBody {
         switch source {
         case .bytes(let bytes): return .bytes(bytes)
+        case .pieces(let pieces): return .pieces(pieces)
         case .stream(let next):
             return .stream(length: bytes) { writer in
                 while let piece = try await next() { try await writer.write(piece) }

@@ -4,6 +4,8 @@ public struct ObjectBody: Sendable {
     public enum Source: Sendable {
         /// Bytes in memory; can be sent again after a failure.
         case bytes([UInt8])
+        /// Bytes in memory, in pieces that follow one another; can be sent again after a failure.
+        case pieces([[UInt8]])
         /// A file, read from its beginning; can be sent again after a failure.
         case file(path: String)
         /// Chunks until nil; can be sent once only.
@@ -26,6 +28,13 @@ public struct ObjectBody: Sendable {
     /// Bytes in memory.
     public static func bytes(_ bytes: [UInt8], sha256: [UInt8]? = nil) -> ObjectBody {
         ObjectBody(source: .bytes(bytes), bytes: Int64(bytes.count), sha256: sha256)
+    }
+
+    /// Bytes in memory, in pieces that follow one another: what is large need not be put together.
+    public static func pieces(_ pieces: [[UInt8]], sha256: [UInt8]? = nil) -> ObjectBody {
+        ObjectBody(
+            source: .pieces(pieces), bytes: pieces.reduce(0) { $0 + Int64($1.count) },
+            sha256: sha256)
     }
 
     /// The first `bytes` bytes of a file, which must be all of it.

@@ -11,7 +11,7 @@ final class ObjectInProgress: @unchecked Sendable {
     private let name: ObjectName
     private let expected: ObjectBody
     private let directory: Descriptor
-    private let file: Descriptor
+    private var file: ObjectFile
     private let temporary: String
     private var written: Int64 = 0
     private var digest = Digest()
@@ -31,9 +31,11 @@ final class ObjectInProgress: @unchecked Sendable {
             directory = try tree.makeDirectory(parents)
         }
         do {
-            file = try Descriptor(
-                opening: Array(temporary.utf8), at: directory,
-                flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o400)
+            file = ObjectFile(
+                try Descriptor(
+                    opening: Array(temporary.utf8), at: directory,
+                    flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o400),
+                expectedBytes: body.bytes)
         } catch let error as PlatformError {
             throw DirectoryTree.translate(error, name.text)
         }
@@ -66,21 +68,9 @@ final class ObjectInProgress: @unchecked Sendable {
         guard written <= expected.bytes else { throw lengthError() }
         if expected.sha256 != nil { digest.update(bytes) }
         do {
-            try file.withNumber { try write(bytes, to: $0) }
+            try file.write(bytes)
         } catch let error as PlatformError {
             throw DirectoryTree.translate(error, name.text)
-        }
-    }
-
-    private func write(_ bytes: [UInt8], to number: Int32) throws {
-        try unsafe bytes.withUnsafeBytes { buffer in
-            var done = 0
-            while done < buffer.count {
-                done += try systemCall("write \(name)") {
-                    unsafe Glibc.write(
-                        number, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done)
-                }
-            }
         }
     }
 
@@ -95,9 +85,7 @@ final class ObjectInProgress: @unchecked Sendable {
                 code: .digest, message: "\(name): what arrived has another SHA-256")
         }
         do {
-            try file.withNumber { file in
-                try systemCall("fsync \(name)") { fsync(file) }
-            }
+            try file.sync()
             try directory.withNumber { directory in
                 isPublished = try rename(in: directory)
                 try systemCall("fsync the directory of \(name)") { fsync(directory) }

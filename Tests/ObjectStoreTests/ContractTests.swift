@@ -123,6 +123,11 @@ struct ContractTests {
             let streamed = try ObjectName("data/aa/streamed")
             try await store.put(streamed, pieces(of: bytes, announced: bytes.count))
             #expect(try await store.get(streamed, limitBytes: 4 << 20) == bytes)
+            let parts = try ObjectName("data/aa/parts")
+            let cuts = [0, 1, 70_000, 70_000, 1_500_000, bytes.count]
+            try await store.put(
+                parts, .pieces(zip(cuts, cuts.dropFirst()).map { Array(bytes[$0..<$1]) }))
+            #expect(try await store.get(parts, limitBytes: 4 << 20) == bytes)
             for announced in [bytes.count - 1, bytes.count + 1] {
                 let name = try ObjectName("data/aa/wrong")
                 await expect(.digest) {

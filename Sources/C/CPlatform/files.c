@@ -3,6 +3,8 @@
 
 #include "cplatform.h"
 
+#include <fcntl.h>
+#include <malloc.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -39,5 +41,22 @@ long berth_file_system_kind(int descriptor) {
     struct statfs statistics;
     return fstatfs(descriptor, &statistics) ? -1 : (long)statistics.f_type;
 }
+
+int berth_set_direct(int descriptor, int on) {
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -1;
+    if (!(flags & O_DIRECT) == !on) return 0;
+    if (fcntl(descriptor, F_SETFL, flags ^ O_DIRECT)) return -1;
+    return on ? 0 : 1;
+}
+
+void berth_keep_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    mallopt(M_TOP_PAD, 1 << 20);
+    mallopt(M_ARENA_MAX, 2);
+}
+
+void berth_return_memory(void) { malloc_trim(0); }
 
 int berth_syncfs(int descriptor) { return syncfs(descriptor); }

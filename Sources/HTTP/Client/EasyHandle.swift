@@ -104,6 +104,7 @@ import CCurl
         let length: Int64? =
             switch request.body {
             case .bytes(let bytes): Int64(bytes.count)
+            case .pieces(let pieces): pieces.reduce(0) { $0 + Int64($1.count) }
             case .stream(let length, _): length
             }
         if request.method == "HEAD" {

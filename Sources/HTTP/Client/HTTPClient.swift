@@ -45,7 +45,7 @@ public final class HTTPClient: Sendable {
         let transfer = try loop.start(request)
         let head = try await withTaskCancellationHandler {
             switch request.body {
-            case .bytes: try await transfer.head()
+            case .bytes, .pieces: try await transfer.head()
             case .stream(let length, let produce):
                 try await produceAndWait(transfer, length: length, produce)
             }

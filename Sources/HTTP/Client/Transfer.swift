@@ -14,10 +14,16 @@ final class Transfer: Sendable {
         var status = 0
         var headers = HTTPHeaders()
         var headBytes = 0
-        var sentBytes = 0
+        var sent = Position()
         var head: Result<Head, any Error>?
         var waiter: CheckedContinuation<Head, any Error>?
         var bodyFailure: (any Error)?
+    }
+
+    /// How much of a body in memory has been sent.
+    private struct Position {
+        var piece = 0
+        var offset = 0
     }
 
     let number: UInt64
@@ -97,21 +103,37 @@ final class Transfer: Sendable {
         switch request.body {
         case .stream:
             return unsafe outgoing.take(into: target)
-        case .bytes(let bytes):
-            return state.withLock { state in
-                let rest = bytes[min(state.sentBytes, bytes.count)...].prefix(target.count)
-                guard !rest.isEmpty else { return .ended }
-                unsafe target.copyBytes(from: rest)
-                state.sentBytes += rest.count
-                return .bytes(rest.count)
+        case .bytes(let bytes): return unsafe take(from: [bytes], into: target)
+        case .pieces(let pieces): return unsafe take(from: pieces, into: target)
+        }
+    }
+
+    private func take(
+        from pieces: [[UInt8]], into target: UnsafeMutableRawBufferPointer
+    ) -> BodyPipe.Taken {
+        state.withLock { state in
+            var taken = 0
+            while taken < target.count, state.sent.piece < pieces.count {
+                let piece = pieces[state.sent.piece]
+                let rest = piece[state.sent.offset...].prefix(target.count - taken)
+                unsafe UnsafeMutableRawBufferPointer(rebasing: target[taken...])
+                    .copyBytes(from: rest)
+                taken += rest.count
+                state.sent.offset += rest.count
+                if state.sent.offset == piece.count {
+                    state.sent = Position(piece: state.sent.piece + 1)
+                }
             }
+            return taken == 0 ? .ended : .bytes(taken)
         }
     }
 
     /// Starts the request's body again where a kept connection turned out to be closed.
     func rewindBody(to offset: Int) -> Bool {
-        guard case .bytes = request.body else { return false }
-        state.withLock { $0.sentBytes = offset }
+        // libcurl only ever goes back to the beginning.
+        if case .stream = request.body { return false }
+        guard offset == 0 else { return false }
+        state.withLock { $0.sent = Position() }
         return true
     }
 

@@ -41,13 +41,8 @@ struct Reply {
 
     private func makeResponse(_ exchange: Exchange) -> OpaquePointer? {
         switch response.body {
-        case .bytes(let bytes):
-            return unsafe bytes.withUnsafeBytes { bytes in
-                // The library only reads it, and copies it before this returns.
-                unsafe MHD_create_response_from_buffer(
-                    bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress),
-                    .RESPMEM_MUST_COPY)
-            }
+        case .bytes(let bytes): return unsafe Self.makeResponse(bytes)
+        case .pieces(let pieces): return unsafe Self.makeResponse(Array(pieces.joined()))
         case .stream(let length, _):
             let size = length.map { UInt64(clamping: $0) } ?? UInt64.max  // MHD_SIZE_UNKNOWN
             // Chunks are made in the connection's own memory; only a known length uses a block.
@@ -66,6 +61,15 @@ struct Reply {
                     guard let context = unsafe context else { return }
                     unsafe Unmanaged<Exchange>.fromOpaque(context).release()
                 })
+        }
+    }
+
+    private static func makeResponse(_ bytes: [UInt8]) -> OpaquePointer? {
+        unsafe bytes.withUnsafeBytes { bytes in
+            // The library only reads it, and copies it before this returns.
+            unsafe MHD_create_response_from_buffer(
+                bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress),
+                .RESPMEM_MUST_COPY)
         }
     }
 

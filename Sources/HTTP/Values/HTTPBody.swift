@@ -2,6 +2,8 @@
 public enum HTTPBody: Sendable {
     /// All bytes at once.
     case bytes([UInt8])
+    /// The same in several pieces, one after another, which need not be put together for it.
+    case pieces([[UInt8]])
     /// Bytes that a closure writes while they are being sent. It is suspended while the peer is
     /// slow, and canceled when the peer leaves. `length` is the exact number of bytes, or nil for a
     /// body that is sent in chunks (RFC 9112 section 7.1).

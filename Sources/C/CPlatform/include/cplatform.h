@@ -89,6 +89,15 @@ int berth_fremovexattr(int descriptor, const char *name);
 /* f_type of fstatfs(2), or -1. */
 long berth_file_system_kind(int descriptor);
 
+/* O_DIRECT of fcntl(2) F_SETFL on or off: 0 when it was so before or was set, 1 when it was switched
+   off, -1 with errno. */
+int berth_set_direct(int descriptor, int on);
+
+/* mallopt(3): large blocks are kept and used again rather than asked of the kernel and given back
+   each time. malloc_trim(3): gives back what is kept. */
+void berth_keep_memory(void);
+void berth_return_memory(void);
+
 /* syncfs(2). */
 int berth_syncfs(int descriptor);
 
