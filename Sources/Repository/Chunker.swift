@@ -21,10 +21,10 @@ public struct Chunker: Sendable {
     /// No chunk is longer.
     public static let maximumBytes = 8 << 20
     /// A boundary is where these bits of the hash are zero.
-    private static let mask: UInt64 = 1 << 20 - 1
+    static let mask: UInt64 = 1 << 20 - 1
     /// So many bytes of a chunk are never hashed: no boundary can be within the minimum.
     private static let unhashedBytes = minimumBytes - windowBytes
-    private static let digestShift = UInt64(ChunkerPolynomial.degree - 8)
+    static let digestShift = UInt64(ChunkerPolynomial.degree - 8)
 
     private let tables: ChunkerTables
     private var digest: UInt64 = 1
@@ -87,6 +87,14 @@ public struct Chunker: Sendable {
         // minimum: it has grown by a whole window since the hashing began.
         let end = min(piece.count, Self.maximumBytes - length)
         var index = fromWindow
+        if let base = unsafe piece.baseAddress?.assumingMemoryBound(to: UInt8.self) {
+            var lanes = ChunkerLanes(tables: tables, state: state)
+            while end - index >= ChunkerLanes.bytes {
+                if let hit = unsafe lanes.boundary(at: base + index) { return index + hit }
+                index += ChunkerLanes.bytes
+            }
+            state = lanes.state
+        }
         while index < end {
             let entering = unsafe piece[index]
             unsafe state ^= leaving[Int(piece[index &- Self.windowBytes])]
