@@ -18,6 +18,9 @@ public struct KeyFile: Sendable {
         /// What this program writes: 32 MiB, about a third of a second, as stock restic chooses.
         public static let standard = Cost(uncheckedN: 32768, r: 8, p: 4)
 
+        /// For passwords of 256 random bits: there is nothing to guess, so nothing to make costly.
+        public static let randomPassword = Cost(uncheckedN: 1024, r: 8, p: 1)
+
         /// The most memory that opening a key file may take, in bytes.
         static let memoryLimitBytes = 512 << 20
         /// The most work, N·r·p; the standard is a million.

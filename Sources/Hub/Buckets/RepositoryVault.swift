@@ -51,7 +51,8 @@ struct RepositoryVault: Sendable {
             password: SecretBytes(password),
             origin: KeyFile.Origin(
                 created: NodeTime(seconds: identifiers.currentTime.milliseconds / 1000),
-                username: "berth", hostname: "berth-hub"))
+                username: "berth", hostname: "berth-hub"),
+            cost: .randomPassword)
         let key = made.key.withBytes { $0 }
         let polynomial = "\(made.config.polynomial)"
         do {
