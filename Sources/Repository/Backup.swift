@@ -1,3 +1,4 @@
+import Glibc
 public import Platform
 
 /// Reads a directory tree into blobs: files in parallel, trees from the bottom up, in memory that
@@ -9,9 +10,11 @@ public import Platform
 public struct Backup: Sendable {
     /// The name of the one node of the root tree; `/project` is the path of every snapshot.
     public static let rootName = "project"
-    /// So many threads read, hash, compress and seal unless told otherwise: some of them wait for
-    /// the store while others work.
-    public static let defaultWorkers = 8
+    /// So many threads read, hash, compress and seal unless told otherwise: one more than there are
+    /// processors, because one of them waits for the disk.
+    public static var defaultWorkers: Int {
+        min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 15) + 1
+    }
     /// Large files read at the same time.
     private static let largeFilesAtOnce = 2
 
@@ -27,7 +30,7 @@ public struct Backup: Sendable {
     ///   - directory: what is to be backed up, usually a read-only snapshot.
     ///   - sink: where the blobs go.
     ///   - polynomial: the repository's chunker polynomial.
-    ///   - workers: how many threads read, hash, compress and seal; 1 to 64, default 8.
+    ///   - workers: how many threads read, hash, compress and seal; 1 to 64, default `defaultWorkers`.
     ///   - progress: told after each piece of work, from any thread; it must not block.
     /// - Throws: `PlatformError` where the directory cannot be opened.
     public init(
@@ -64,20 +67,16 @@ public struct Backup: Sendable {
     @concurrent
     public func run() async throws -> BackupSummary {
         let meter = TransferMeter(observe: progress)
-        let pool = BlockingPool(label: "berth.backup", width: workers + 1)
+        let pool = BlockingPool(label: "berth.backup", width: workers + 2)
         let isCancelled = Locked(false)
         return try await withTaskCancellationHandler {
-            let census = try await pool.run { [root] in
-                try ScanCensus(root: root) { isCancelled.withLock { $0 } }
-            }
-            meter.expect(entries: census.entries, bytes: census.fileBytes)
-            let scan = try await pool.run { [root] in
-                Locked(try Scan(root: root, hardLinks: census.hardLinks))
-            }
+            let scan = try await pool.run { [root] in Locked(try Scan(root: root)) }
             let worker = BackupWorker(
                 sink: sink, chunker: chunker, pool: pool, meter: meter, chunksAtOnce: workers)
             var plan = BackupPlan()
-            try await work(through: scan, plan: &plan, worker: worker, pool: pool, meter: meter)
+            try await work(through: scan, plan: &plan, worker: worker, pool: pool, meter: meter) {
+                isCancelled.withLock { $0 }
+            }
             return try await finish(plan)
         } onCancel: {
             isCancelled.withLock { $0 = true }
@@ -85,24 +84,34 @@ public struct Backup: Sendable {
     }
 
     private enum Outcome: Sendable {
-        case scanned([ScanEvent])
+        case counted(ScanCensus)
+        case scanned(Scan.Batch)
         case worked(BackupResult, wasLargeFile: Bool)
     }
 
     /// Keeps the scan and the workers busy until the root's content is stored.
     private func work(
         through scan: Locked<Scan>, plan: inout BackupPlan, worker: BackupWorker,
-        pool: BlockingPool, meter: TransferMeter
+        pool: BlockingPool, meter: TransferMeter, isCancelled: @escaping @Sendable () -> Bool
     ) async throws {
         try await withThrowingTaskGroup(of: Outcome.self) { group in
-            var (isScanning, isScanComplete) = (false, false)
+            // Beside the second pass, which waits for it at the first hard link only.
+            group.addTask { [root] in
+                .counted(
+                    try await pool.run { try ScanCensus(root: root, isCancelled: isCancelled) })
+            }
+            var (isScanning, isScanBlocked, isScanComplete) = (false, false, false)
+            var hardLinks: ScanHardLinks?
             var (running, runningLarge) = (0, 0)
-            while plan.content == nil {
+            while plan.content == nil || hardLinks == nil {
                 try Task.checkCancellation()
                 if !isScanning, !isScanComplete, plan.backlog < workers * 2 {
                     isScanning = true
-                    group.addTask {
-                        .scanned(try await pool.run { try scan.withLock { try $0.nextEvents() } })
+                    group.addTask { [hardLinks] in
+                        .scanned(
+                            try await pool.run {
+                                try scan.withLock { try $0.next(hardLinks: hardLinks) }
+                            })
                     }
                 }
                 while running < workers * 2,
@@ -120,11 +129,17 @@ public struct Backup: Sendable {
                 }
                 guard let outcome = try await group.next() else { break }
                 switch outcome {
-                case .scanned(let events):
-                    isScanning = false
-                    isScanComplete = events.isEmpty
-                    for event in events { plan.handle(event) }
-                    let entries = events.filter(\.isCompleteEntry).count
+                case .counted(let census):
+                    hardLinks = census.hardLinks
+                    meter.expect(entries: census.entries, bytes: census.fileBytes)
+                    isScanning = isScanning && !isScanBlocked
+                case .scanned(let batch):
+                    // Without the hard links it goes on once they have been counted.
+                    isScanBlocked = batch.end == .needsHardLinks
+                    isScanning = isScanBlocked && hardLinks == nil
+                    isScanComplete = batch.end == .complete
+                    for event in batch.events { plan.handle(event) }
+                    let entries = batch.events.filter(\.isCompleteEntry).count
                     if entries > 0 { meter.advance(entries: Int64(entries)) }
                 case .worked(let result, let wasLargeFile):
                     running -= 1

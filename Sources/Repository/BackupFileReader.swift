@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 import Platform
 
@@ -21,11 +22,11 @@ final class BackupFileReader {
     private let descriptor: Descriptor
     private let sizeBytes: Int64
     private var chunker: Chunker
-    /// Read, not yet told.
-    private var buffer: [UInt8] = []
-    /// How much of `buffer` the chunker has seen.
+    /// What was read and not told yet; made for the first chunk.
+    private var window: ReadWindow?
+    /// How much of the window the chunker has seen.
     private var seen = 0
-    /// The offset in the file behind `buffer`.
+    /// The offset in the file behind the window.
     private var offset: Int64 = 0
     /// A hole is known to reach up to here.
     private var holeEnd: Int64 = 0
@@ -53,43 +54,63 @@ final class BackupFileReader {
 
     /// The whole content, for a small file.
     func readAll() throws -> [UInt8] {
-        // One byte more than expected, to see the end.
-        try fill(capacity: Int(sizeBytes) + 1)
-        guard buffer.count == Int(sizeBytes) else { throw Self.changed }
-        return buffer
+        let size = Int(sizeBytes)
+        let content = try unsafe [UInt8](unsafeUninitializedCapacity: size + 1) { buffer, count in
+            // One byte more than expected, to see the end.
+            while count < size {
+                let got = try unsafe read(
+                    into: UnsafeMutableRawBufferPointer(buffer), from: count, at: Int64(count))
+                if got == 0 { break }
+                count += got
+            }
+        }
+        guard content.count == size else { throw Self.changed }
+        return content
     }
 
     /// The next chunk, or nil at the end of the file.
     ///
     /// - Throws: `RepositoryError` where the file has another length than scanned; `PlatformError`.
     func next() throws -> Chunk? {
-        if let count = chunksOfHole() { return .zeros(count: count) }
+        let window = self.window ?? makeWindow()
+        if let count = chunksOfHole(window) { return .zeros(count: count) }
         while true {
-            if let end = chunker.nextBoundary(in: buffer, from: seen) { return take(end) }
-            seen = buffer.count
-            let before = buffer.count
-            try fill(capacity: buffer.count + Self.pieceBytes)
-            if buffer.count == before { break }
+            let read = unsafe window.bytes
+            if let end = unsafe chunker.nextBoundary(in: read, from: seen) {
+                return take(end, of: window)
+            }
+            seen = read.count
+            let room = unsafe window.makeRoom(Self.pieceBytes)
+            let got = try unsafe self.read(into: room, from: 0, at: offset)
+            if got == 0 { break }
+            window.extend(by: got)
+            offset += Int64(got)
         }
         guard offset == sizeBytes else { throw Self.changed }
-        return buffer.isEmpty ? nil : take(buffer.count)
+        let rest = unsafe window.bytes.count
+        return rest == 0 ? nil : take(rest, of: window)
     }
 
-    private func take(_ end: Int) -> Chunk {
-        var rest: [UInt8] = []
-        if end < buffer.count {
-            rest.reserveCapacity(2 * Self.pieceBytes)
-            rest.append(contentsOf: buffer[end...])
-            buffer.removeLast(buffer.count - end)
+    /// A large file is read past the page cache where the file system has that: the cache belongs
+    /// to the projects, and nobody reads a snapshot again.
+    private func makeWindow() -> ReadWindow {
+        let made = ReadWindow(capacityBytes: Chunker.maximumBytes + Self.pieceBytes)
+        descriptor.withNumber { _ = berth_set_direct($0, 1) }
+        window = made
+        return made
+    }
+
+    private func take(_ end: Int, of window: ReadWindow) -> Chunk {
+        defer {
+            window.drop(end)
+            seen = 0
         }
-        swap(&rest, &buffer)
-        seen = 0
-        return .bytes(rest)
+        return .bytes(unsafe [UInt8](window.bytes[..<end]))
     }
 
     /// How many chunks of zeros begin now, one after another; they are then taken.
-    private func chunksOfHole() -> Int? {
-        let begin = offset - Int64(buffer.count)
+    private func chunksOfHole(_ window: ReadWindow) -> Int? {
+        let begin = offset - Int64(unsafe window.bytes.count)
         guard begin + Int64(Chunker.minimumBytes) <= sizeBytes else { return nil }
         if begin >= holeEnd {
             let data = descriptor.withNumber { lseek($0, Int(begin), Self.seekData) }
@@ -99,32 +120,28 @@ final class BackupFileReader {
         }
         let count = (min(holeEnd, sizeBytes) - begin) / Int64(Chunker.minimumBytes)
         guard count > 0 else { return nil }
-        buffer.removeAll(keepingCapacity: true)
+        window.drop(unsafe window.bytes.count)
         offset = begin + count * Int64(Chunker.minimumBytes)
         return Int(count)
     }
 
-    /// Reads until `buffer` holds `capacity` bytes or the file ends (pread(2)).
-    private func fill(capacity: Int) throws {
-        let old = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: capacity - old))
-        var count = old
-        while count < capacity {
-            let position = offset
-            let room = capacity - count
-            let got = try descriptor.withNumber { number in
-                try unsafe buffer.withUnsafeMutableBytes { bytes in
-                    try systemCall("read") {
+    /// pread(2) into `target` from `start` on; 0 at the end of the file.
+    private func read(
+        into target: UnsafeMutableRawBufferPointer, from start: Int, at position: Int64
+    ) throws -> Int {
+        try descriptor.withNumber { number in
+            while true {
+                do {
+                    return try systemCall("read") {
                         unsafe pread(
-                            number, bytes.baseAddress.map { unsafe $0 + count }, room,
-                            Int(position))
+                            number, target.baseAddress.map { unsafe $0 + start },
+                            target.count - start, Int(position))
                     }
+                } catch let error as PlatformError where error.errno == EINVAL {
+                    // Not at a place where the file system reads past the cache.
+                    guard berth_set_direct(number, 0) == 1 else { throw error }
                 }
             }
-            if got == 0 { break }
-            count += got
-            offset += Int64(got)
         }
-        buffer.removeLast(capacity - count)
     }
 }

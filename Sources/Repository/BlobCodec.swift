@@ -21,6 +21,11 @@ public final class BlobCodec: Sendable {
         try digests.with { $0.id(of: plaintext) }
     }
 
+    /// SHA-256 of pieces that follow one another.
+    func id(of pieces: [[UInt8]]) throws -> BlobID {
+        try digests.with { $0.id(of: pieces) }
+    }
+
     /// Compresses and seals.
     ///
     /// Data that zstd does not shrink is stored as it is (type 0 of the format); trees are always
@@ -97,6 +102,11 @@ public final class BlobCodec: Sendable {
 private final class ReusableDigest: @unchecked Sendable {
     // Sendable because an `InstancePool` gives it to one caller at a time.
     private var digest = Digest()
+
+    func id(of pieces: [[UInt8]]) -> BlobID {
+        for piece in pieces { digest.update(piece) }
+        return BlobID(sha256: digest.finish())
+    }
 
     func id(of bytes: [UInt8]) -> BlobID {
         digest.update(bytes)

@@ -33,13 +33,13 @@ public actor PackWriter: BlobSink {
     public struct Options: Sendable {
         /// A pack is full when it holds so many bytes; default 16 MiB, 1 to 128 MiB.
         public var packBytes: Int
-        /// How many full packs may be on their way at once; default 4, at least 1.
+        /// How many full packs may be on their way at once; default 3, at least 1.
         public var packsInFlight: Int
 
         /// - Parameters:
         ///   - packBytes: a pack is full when it holds so many bytes.
         ///   - packsInFlight: how many full packs may be on their way at once.
-        public init(packBytes: Int = 16 << 20, packsInFlight: Int = 4) {
+        public init(packBytes: Int = 16 << 20, packsInFlight: Int = 3) {
             self.packBytes = min(max(packBytes, 1 << 20), 128 << 20)
             self.packsInFlight = max(packsInFlight, 1)
         }
@@ -138,23 +138,14 @@ public actor PackWriter: BlobSink {
         statistics.packedBytes += Int64(sealedBytes)
     }
 
-    /// A pack of data has room for what fills it and one chunk more; packs of trees stay small more
-    /// often than not.
-    private func newPack(_ kind: BlobKind) -> PackBuilder {
-        switch kind {
-        case .data: PackBuilder(kind: kind, capacityBytes: options.packBytes + (2 << 20))
-        case .tree: PackBuilder(kind: kind)
-        }
-    }
-
     /// Puts a blob into one of the two open packs; answers the pack that it filled.
     private func place(_ blob: PreparedBlob, sealed: [UInt8]) -> PackBuilder? {
         var pair = open.removeValue(forKey: blob.kind) ?? []
-        while pair.count < 2 { pair.append(newPack(blob.kind)) }
+        while pair.count < 2 { pair.append(PackBuilder(kind: blob.kind)) }
         let choice = Int.random(in: 0..<2)
         pair[choice].append(blob, sealed: sealed)
         let isFull =
-            pair[choice].bytes.count >= options.packBytes
+            pair[choice].byteCount >= options.packBytes
             || pair[choice].blobs.count >= PackBuilder.blobsLimit
         let full = isFull ? pair.remove(at: choice) : nil
         open[blob.kind] = pair
@@ -165,7 +156,7 @@ public actor PackWriter: BlobSink {
     private func merged(_ pair: [PackBuilder]) -> [PackBuilder] {
         var filled = pair.filter { !$0.blobs.isEmpty }
         guard filled.count == 2, let last = filled.last,
-            filled.reduce(0, { $0 + $1.bytes.count }) <= options.packBytes,
+            filled.reduce(0, { $0 + $1.byteCount }) <= options.packBytes,
             filled.reduce(0, { $0 + $1.blobs.count }) <= PackBuilder.blobsLimit
         else { return filled }
         filled[0].append(last)
@@ -205,10 +196,10 @@ public actor PackWriter: BlobSink {
         var pack = consume finished
         try pack.seal(with: codec.sealer)
         let description = try pack.verify(with: codec)
-        let file = pack.bytes
+        let pieces = pack.pieces
         _ = try await storing("store a pack") {
             try await store.put(
-                try .pack(description.id), .bytes(file, sha256: description.id.bytes))
+                try .pack(description.id), .pieces(pieces, sha256: description.id.bytes))
         }
         return description
     }

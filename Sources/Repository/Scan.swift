@@ -6,17 +6,26 @@ struct Scan: Sendable {
     /// A step tells about so many entries at most.
     private static let entriesPerStep = 512
 
-    private let hardLinks: ScanHardLinks
+    /// A part of what there is to tell.
+    struct Batch: Sendable {
+        /// What comes next.
+        enum End: Sendable { case goesOn, needsHardLinks, complete }
+
+        var events: [ScanEvent] = []
+        var end = End.goesOn
+    }
+
+    /// What the first pass found, once it is over; needed from the first hard link on.
+    private var hardLinks: ScanHardLinks?
+    /// The step that waits for it.
+    private var pending: FileSystemWalk.Step?
     private var walk: FileSystemWalk
     private var open: [Int] = [Scan.root]
     private var lastDirectory = Scan.root
 
-    /// - Parameters:
-    ///   - root: the directory whose entries are told.
-    ///   - hardLinks: what the first pass found.
-    init(root: FileSystemDirectory, hardLinks: ScanHardLinks) throws {
+    /// - Parameter root: the directory whose entries are told.
+    init(root: FileSystemDirectory) throws {
         walk = try FileSystemWalk(root: root)
-        self.hardLinks = hardLinks
     }
 
     /// The node that stands for the root itself in a backup.
@@ -26,19 +35,28 @@ struct Scan: Sendable {
         return node
     }
 
-    /// The next events, or none when everything has been told.
+    /// The next events.
     ///
+    /// - Parameter hardLinks: what the first pass found, once it is over.
     /// - Throws: `RepositoryError` where the walk itself cannot go on.
-    mutating func nextEvents() throws -> [ScanEvent] {
-        var events: [ScanEvent] = []
-        while events.count < Scan.entriesPerStep {
-            guard let step = try walk.next() else {
-                if let last = open.popLast() { events.append(.leave(directory: last)) }
+    mutating func next(hardLinks: ScanHardLinks?) throws -> Batch {
+        self.hardLinks = hardLinks
+        var batch = Batch()
+        while batch.events.count < Scan.entriesPerStep {
+            guard let step = try pending ?? walk.next() else {
+                if let last = open.popLast() { batch.events.append(.leave(directory: last)) }
+                batch.end = .complete
                 break
             }
-            tell(step, to: &events)
+            pending = nil
+            if hardLinks == nil, case .entry(let entry) = step, entry.status.links > 1 {
+                pending = step
+                batch.end = .needsHardLinks
+                break
+            }
+            tell(step, to: &batch.events)
         }
-        return events
+        return batch
     }
 
     private mutating func tell(_ step: FileSystemWalk.Step, to events: inout [ScanEvent]) {
@@ -108,7 +126,7 @@ struct Scan: Sendable {
         case .file: node.sizeBytes = UInt64(status.sizeBytes)
         case .directory, .fifo, .socket: break
         }
-        if let group = hardLinks.group(ofInode: status.inode), status.kind != .directory {
+        if status.kind != .directory, let group = hardLinks?.group(ofInode: status.inode) {
             node.links = group.links
             node.inode = group.inode
             node.deviceID = Node.canonicalDeviceID

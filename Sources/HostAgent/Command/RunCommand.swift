@@ -5,6 +5,7 @@ struct RunCommand: Sendable {
     let data: String
 
     func run() async throws {
+        HeapMemory.keep()
         let termination = try Signals.termination()
         let directory = try DataDirectory(data)
         let lock = try FileLock(path: directory.lock, purpose: "run the agent")

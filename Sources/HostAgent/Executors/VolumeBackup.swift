@@ -96,7 +96,9 @@ struct VolumeBackup: Sendable {
             path: staged, sink: sink, polynomial: repository.config.polynomial
         ) { state in
             progress.report(
-                "upload", 3, done: state.bytesDone, total: state.bytesTotal, unit: .bytes)
+                "upload", 3, done: state.bytesDone,
+                // Not known until everything has been counted, which goes on beside.
+                total: state.bytesTotal > 0 ? state.bytesTotal : nil, unit: .bytes)
         }.run()
         _ = try await writer.finish()
         let statistics = await writer.currentStatistics()

@@ -34,6 +34,7 @@ struct OperationRunner: Sendable {
             case .run:
                 logger.info("An operation begins.")
                 try await work(operation, volume, progress, stop, logger)
+                if volume != nil { try await host.pool.run { HeapMemory.giveBack() } }
             }
         } catch is CancellationError {
             return
