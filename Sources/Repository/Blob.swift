@@ -47,4 +47,18 @@ public protocol BlobSource: Sendable {
     /// - Throws: `RepositoryError` naming the blob, and the pack it should be in, when it is
     ///   missing, truncated or altered.
     func load(_ id: BlobID, kind: BlobKind) async throws -> [UInt8]
+
+    /// The verified plaintexts of several blobs, in their order: small ones cost less together.
+    ///
+    /// - Throws: as for one; nothing is returned then.
+    func load(_ ids: [BlobID], kind: BlobKind) async throws -> [[UInt8]]
+}
+
+extension BlobSource {
+    /// One after another.
+    public func load(_ ids: [BlobID], kind: BlobKind) async throws -> [[UInt8]] {
+        var blobs: [[UInt8]] = []
+        for id in ids { blobs.append(try await load(id, kind: kind)) }
+        return blobs
+    }
 }

@@ -50,12 +50,41 @@ public actor PackReader: BlobSource {
         if location.pack.bytes > Self.wholePackLimit {
             let sealed = try await Self.fetch(
                 location.pack.id, range: Int64(blob.offset)..<end, from: store)
-            return try await Self.open(
+            return try await Self.openOne(
                 sealed, at: 0, blob: blob, pack: location.pack.id, codec: codec)
         }
         let bytes = try await pack(location.pack)
-        return try await Self.open(
+        return try await Self.openOne(
             bytes, at: Int(blob.offset), blob: blob, pack: location.pack.id, codec: codec)
+    }
+
+    /// Several blobs: those of one pack are opened together, on one thread, instead of a change of
+    /// threads for each.
+    ///
+    /// - Throws: as for one.
+    public func load(_ ids: [BlobID], kind: BlobKind) async throws -> [[UInt8]] {
+        var blobs: [[UInt8]] = []
+        blobs.reserveCapacity(ids.count)
+        var next = 0
+        while next < ids.count {
+            guard let first = index.location(of: ids[next], kind: kind),
+                first.pack.bytes <= Self.wholePackLimit
+            else {
+                blobs.append(try await load(ids[next], kind: kind))
+                next += 1
+                continue
+            }
+            var together: [PackedBlob] = []
+            while next < ids.count, let location = index.location(of: ids[next], kind: kind),
+                location.pack.id == first.pack.id
+            {
+                together.append(location.blob)
+                next += 1
+            }
+            blobs += try await Self.open(
+                together, of: first.pack.id, in: try await pack(first.pack), codec: codec)
+        }
+        return blobs
     }
 
     /// A whole pack; a pack that another task is fetching is waited for.
@@ -97,8 +126,22 @@ public actor PackReader: BlobSource {
     }
 
     @concurrent private static func open(
+        _ blobs: [PackedBlob], of pack: BlobID, in bytes: [UInt8], codec: BlobCodec
+    ) async throws -> [[UInt8]] {
+        try blobs.map { blob in
+            try open(bytes, at: Int(blob.offset), blob: blob, pack: pack, codec: codec)
+        }
+    }
+
+    @concurrent private static func openOne(
         _ bytes: [UInt8], at offset: Int, blob: PackedBlob, pack: BlobID, codec: BlobCodec
     ) async throws -> [UInt8] {
+        try open(bytes, at: offset, blob: blob, pack: pack, codec: codec)
+    }
+
+    private static func open(
+        _ bytes: [UInt8], at offset: Int, blob: PackedBlob, pack: BlobID, codec: BlobCodec
+    ) throws -> [UInt8] {
         let name = try ObjectName.pack(pack).text
         let end = offset + Int(blob.length)
         guard end <= bytes.count else {

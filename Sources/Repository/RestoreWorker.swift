@@ -11,6 +11,8 @@ struct RestoreWorker: Sendable {
     let chunksAtOnce: Int
     /// Whether attributes that the target passes on are removed.
     let isolates: Bool
+    /// Files up to 512 KiB have one chunk; together the files of one piece of work have few more.
+    private static let furtherChunks = 16
     /// The chunk that is a hole.
     private let zeros = BlobID(hashing: [UInt8](repeating: 0, count: Chunker.minimumBytes))
 
@@ -64,24 +66,7 @@ struct RestoreWorker: Sendable {
     // MARK: Files
 
     private func write(_ nodes: [Node], in place: RestorePlace) async throws {
-        var contents: [[[UInt8]]] = []
-        contents.reserveCapacity(nodes.count)
-        for node in nodes {
-            let chunks = try await named(place, node) {
-                var chunks: [[UInt8]] = []
-                var bytes: UInt64 = 0
-                for id in node.content {
-                    let chunk = try await source.load(id, kind: .data)
-                    bytes += UInt64(chunk.count)
-                    guard bytes <= node.sizeBytes else {
-                        throw RepositoryError.corrupt("the tree", "more content than its size")
-                    }
-                    chunks.append(chunk)
-                }
-                return chunks
-            }
-            contents.append(chunks)
-        }
+        let contents = try await contents(of: nodes, in: place)
         let bytes = nodes.reduce(0) { $0 + Int64(clamping: $1.sizeBytes) }
         try await pool.run { [contents, isolates] in
             let directory = try place.open()
@@ -100,6 +85,49 @@ struct RestoreWorker: Sendable {
             }
         }
         meter.advance(entries: Int64(nodes.count), bytes: bytes)
+    }
+
+    /// The chunks of small files, all at once; where that fails, one after another, so that the
+    /// failure names its file.
+    private func contents(
+        of nodes: [Node], in place: RestorePlace
+    ) async throws -> [[[UInt8]]] {
+        // A tree that lies about its files does not get more memory than honest ones.
+        let ids = nodes.flatMap(\.content)
+        if ids.count <= nodes.count + Self.furtherChunks,
+            // Whatever it is that fails, it fails again below, with its path.
+            let chunks = try? await source.load(ids, kind: .data)
+        {
+            var rest = chunks[...]
+            return try nodes.map { node in
+                let own = Array(rest.prefix(node.content.count))
+                rest = rest.dropFirst(own.count)
+                try check(own, of: node, in: place)
+                return own
+            }
+        }
+        try Task.checkCancellation()
+        var contents: [[[UInt8]]] = []
+        for node in nodes {
+            var chunks: [[UInt8]] = []
+            for id in node.content {
+                try await named(place, node) {
+                    chunks.append(try await source.load(id, kind: .data))
+                }
+                try check(chunks, of: node, in: place)
+            }
+            contents.append(chunks)
+        }
+        return contents
+    }
+
+    private func check(_ chunks: [[UInt8]], of node: Node, in place: RestorePlace) throws {
+        let bytes = chunks.reduce(0) { $0 + UInt64($1.count) }
+        guard bytes <= node.sizeBytes else {
+            throw RestoreWorker.failure(
+                place.display(node.name),
+                RepositoryError.corrupt("the tree", "more content than its size"))
+        }
     }
 
     private func writeLarge(_ node: Node, in place: RestorePlace) async throws {

@@ -67,7 +67,8 @@ public final class HTTPClient: Sendable {
     /// client.
     /// - Parameter request: what to send; with a deadline.
     public func sendAndForget(_ request: HTTPClientRequest) {
-        guard case .bytes = request.body, (try? request.validate()) != nil else { return }
+        if case .stream = request.body { return }
+        guard (try? request.validate()) != nil else { return }
         // A client that is closed sends nothing, and nobody is there to be told.
         _ = try? loop.start(request)
     }

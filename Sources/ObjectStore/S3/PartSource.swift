@@ -61,6 +61,10 @@ final class PartSource: @unchecked Sendable {
             let piece = Array(bytes[position..<min(position + 1 << 20, bytes.count)])
             position += piece.count
             return piece
+        case .pieces(let pieces):
+            guard position < pieces.count else { return nil }
+            position += 1
+            return pieces[position - 1]
         case .stream(let next):
             return try await next()
         case .file(let path):

@@ -7,9 +7,20 @@ struct PayloadDigest: Sendable {
 
     /// Of bytes in memory.
     init(of bytes: [UInt8]) {
+        self.init(of: [bytes])
+    }
+
+    /// Of pieces in memory that follow one another.
+    init(of pieces: [[UInt8]]) {
+        var digest = Digest()
         var sum = MD5()
-        sum.update(bytes)
-        self.init(bytes: Int64(bytes.count), sha256: Digest.sha256(bytes), md5: sum.finish())
+        for piece in pieces {
+            digest.update(piece)
+            sum.update(piece)
+        }
+        self.init(
+            bytes: pieces.reduce(0) { $0 + Int64($1.count) }, sha256: digest.finish(),
+            md5: sum.finish())
     }
 
     /// Of a file that is read once to its end; blocks.

@@ -19,6 +19,10 @@ struct S3Upload: Sendable {
         switch body.source {
         case .bytes(let bytes):
             return try await send { (try await digest(of: bytes), .bytes(bytes)) }
+        case .pieces(let pieces):
+            return try await send {
+                (try await bucket.files.run { PayloadDigest(of: pieces) }, .pieces(pieces))
+            }
         case .file(let path):
             return try await send { try await file(path) }
         case .stream(let next):
