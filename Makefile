@@ -5,10 +5,10 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke soak-operations
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke soak-operations bench-repository
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the Debian packages that are missing (needs root only then)
 	@scripts/setup.sh
@@ -49,6 +49,9 @@ soak-operations: setup ## Cut the database connection at every message of every 
 	@export BERTH_SOAK=1
 	swift build --build-tests
 	swift test --skip-build --filter '^HubTests\.EveryMessageTests'
+
+bench-repository: build ## Measure backup and restore beside restic and borg (half an hour)
+	@scripts/bench-repository.sh
 
 bench-smoke: build ## Measure the figures of the main job
 	@scripts/bench-smoke.sh
