@@ -10,7 +10,7 @@ if (($#)); then
     targets=("$@")
 else
     mapfile -t targets < <(
-        find Tests -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | grep -v '^EndToEndTests$' | sort
+        find Tests -mindepth 1 -maxdepth 1 -type d -name '*Tests' -printf '%f\n' | grep -v '^EndToEndTests$' | sort
     )
     targets+=(EndToEndTests)
 fi
