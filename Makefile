@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke soak-operations bench-repository
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations bench-repository
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,3 +55,6 @@ bench-repository: build ## Measure backup and restore beside restic and borg (ha
 
 bench-smoke: build ## Measure the figures of the main job
 	@scripts/bench-smoke.sh
+
+bench-operations: build ## Measure the hub: its registry with 1,000,000 projects
+	@scripts/bench-registry.sh

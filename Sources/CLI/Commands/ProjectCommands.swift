@@ -56,13 +56,50 @@ enum ProjectCommands {
     }
 
     private static let list = CommandDescription(
-        "project list", aliases: ["ls"], summary: "Projects, where they are and how exposed",
-        examples: ["berth project list", "berth project list --limit 1000 -o jsonl"]
+        "project list", aliases: ["ls"],
+        options: [
+            OptionDescription("at-risk", "by exposure, the longest without a backup first"),
+            OptionDescription("sort", .choice(["id", "name", "exposure"]), "default id, by age"),
+            OptionDescription("prefix", .text("TEXT"), "whose names begin so"),
+            OptionDescription("search", .text("TEXT"), "whose names hold this"),
+            OptionDescription("host", .text("HOST"), "placed there"),
+            OptionDescription("owner", .text("OWNER"), "that belong to somebody"),
+            OptionDescription(
+                "provisioned", .choice(["true", "false", "unknown"]), "whether the volume is there"),
+            OptionDescription("running", "whose process runs"),
+            OptionDescription(
+                "freshness", .choice(["fresh", "dirty", "unknown"]),
+                "whether a backup holds everything"),
+            OptionDescription("no-backup", "with a volume that no backup holds"),
+        ],
+        summary: "Projects, where they are and how exposed",
+        examples: [
+            "berth project list --at-risk --limit 20",
+            "berth project list --search thesis --host h1",
+            "berth project list --provisioned unknown",
+            "berth project list --limit 1000 -o jsonl",
+        ]
     ) { invocation in
-        let page = try await invocation.list(["projects"], of: ProjectDescription.self)
+        let options = invocation.options
+        let query: [APIRequest.Parameter] = [
+            .init("order", options.has("at-risk") ? "exposure" : try options.text("sort")),
+            .init("prefix", try options.text("prefix")),
+            .init("search", try options.text("search")),
+            .init("host", try options.text("host")), .init("owner", try options.text("owner")),
+            .init("provisioned", try options.text("provisioned")),
+            .init("running", options.has("running") ? "true" : nil),
+            .init("freshness", try options.text("freshness")),
+            .init("backup", options.has("no-backup") ? "never" : nil),
+        ]
+        let page = try await invocation.list(
+            ["projects"], query: query, of: ProjectDescription.self)
         let text = ProjectText(now: invocation.now())
+        let isFiltered = query.contains { $0.value != nil }
         try await invocation.publisher.list(
-            page, item: "project/1", none: "no projects yet; berth project create NAME makes one",
+            page, item: "project/1",
+            none: isFiltered
+                ? "no project is like that"
+                : "no projects yet; berth project create NAME makes one",
             id: { $0.id.description }, table: text.table)
         return .done
     }

@@ -13,7 +13,7 @@ struct CommandTable: Sendable {
     static let berth = CommandTable(
         commands: HubCommands.all + HostCommands.all + ProjectCommands.all + ProjectLife.all
             + ProjectWork.all + BackupCommands.all + MaintenanceCommands.all + CopyCommands.all
-            + OperationCommands.all
+            + OperationCommands.all + EventCommands.all
             + BucketCommands.all + LocalCommands.all,
         globalOptions: [
             OptionDescription(

@@ -57,9 +57,9 @@ struct HubClient: Sendable {
     ///
     /// - Parameter last: the id of the last event that was seen.
     func events(
-        _ segments: [String], after last: String?
+        _ segments: [String], query: [APIRequest.Parameter] = [], after last: String?
     ) async throws -> some AsyncSequence<HubEvent, any Error> {
-        let request = APIRequest.get(segments)
+        let request = APIRequest.get(segments, query: query)
         var message = message(request, hubs[0])
         message.deadline = nil
         // The hub sends a comment every 15 s where there is nothing else.

@@ -27,14 +27,24 @@ struct StatusText: Sendable {
     }
 
     private func hosts(_ status: FleetStatus) -> String {
-        func count(_ state: HostState) -> Int { status.hosts.count { $0.state == state } }
-        let silent = count(.silent), troubled = count(.troubled)
+        func count(_ state: HostState) -> Int64 {
+            Int64(status.hosts.count { $0.state == state })
+        }
+        let counts =
+            status.hostCounts
+            ?? HostCounts(
+                ready: count(.ready), troubled: count(.troubled), silent: count(.silent),
+                expected: count(.expected))
+        let total = counts.ready + counts.troubled + counts.silent + counts.expected
         return [
-            "\(status.hosts.count)",
-            Color.green.paint("● \(count(.ready)) ready", isColored && count(.ready) > 0),
-            Color.yellow.paint("▲ \(troubled) troubled", isColored && troubled > 0),
-            Color.red.paint("✕ \(silent) silent", isColored && silent > 0),
-            "○ \(count(.expected)) expected",
+            Quantity.count(total),
+            Color.green.paint(
+                "● \(Quantity.count(counts.ready)) ready", isColored && counts.ready > 0),
+            Color.yellow.paint(
+                "▲ \(Quantity.count(counts.troubled)) troubled", isColored && counts.troubled > 0),
+            Color.red.paint(
+                "✕ \(Quantity.count(counts.silent)) silent", isColored && counts.silent > 0),
+            "○ \(Quantity.count(counts.expected)) expected",
         ].joined(separator: "   ")
     }
 

@@ -9,7 +9,8 @@ struct API: Sendable {
 
     init(
         pool: PostgresPool, operations: OperationService, vault: RepositoryVault,
-        locks: RepositoryLocks, identifiers: Identifiers, logger: Logger, timeline: TimelineID,
+        locks: RepositoryLocks, feed: EventFeed, identifiers: Identifiers, logger: Logger,
+        timeline: TimelineID,
         authority: Authority,
         addresses: [String], warnings: [String], schemaNumber: Int
     ) {
@@ -42,6 +43,7 @@ struct API: Sendable {
                 chores: RepositoryChores(vault: vault, pool: pool, log: logger)
             ).routes,
             CopyRoutes(pool: pool, desk: desk, operations: operations, vault: vault).routes,
+            EventRoutes(pool: pool, feed: feed).routes,
             OperationRoutes(pool: pool, operations: operations).routes,
             EnrollmentRoutes(pool: pool, identifiers: identifiers, timeline: timeline).routes,
             AgentRoutes(operations: operations).routes,

@@ -26,7 +26,7 @@ struct FleetRoutes: Sendable {
                 worst: try await ProjectReader(transaction).worst(),
                 runningOperations: running, operations: counts,
                 pendingCopies: try await CopyReader(transaction).pendingCount(),
-                warnings: warnings)
+                warnings: warnings, hostCounts: try await HostReader(transaction).counts())
         }
         return try .json(status)
     }

@@ -16,21 +16,16 @@ struct ProjectRoutes: Sendable {
     }
 
     private func list(_ context: RequestContext) async throws -> HTTPResponse {
-        let limit = try context.limit()
-        let after = try context.cursor(ProjectIdentity.self)
+        var query = try ProjectQuery(of: context)
         let hostReference = context.request.queryValue("host")
-        let projects = try await pool.withTransaction { transaction in
-            var host: HostID?
+        let found = try await pool.withTransaction { transaction in
             if let hostReference {
-                host = try await RegistryReader(transaction).resolveHost(hostReference)
+                query.host = try await RegistryReader(transaction).resolveHost(hostReference)
             }
-            return try await ProjectReader(transaction).projects(
-                after: after, host: host, limit: limit)
+            return try await ProjectReader(transaction).projects(query)
         }
         return try .json(
-            Page(
-                schema: "project.list/1", items: projects,
-                nextCursor: projects.count == limit ? projects.last.map { "\($0.id)" } : nil))
+            Page(schema: "project.list/1", items: found.projects, nextCursor: found.nextCursor))
     }
 
     private func show(_ context: RequestContext) async throws -> HTTPResponse {

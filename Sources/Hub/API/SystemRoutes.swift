@@ -34,7 +34,8 @@ struct SystemRoutes: Sendable {
         try .json(
             ServerDescription(
                 version: Self.version, timeline: timeline, schemaNumber: schemaNumber,
-                features: ["operations", "copies", "gateway-grants", "directory-buckets"]))
+                features: ["operations", "copies", "events", "gateway-grants", "directory-buckets"])
+        )
     }
 
     /// The CA's certificate: public; a client compares its fingerprint before it trusts it.

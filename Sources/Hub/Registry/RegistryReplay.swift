@@ -1,3 +1,4 @@
+import Platform
 import Postgres
 
 /// Rebuilds every view of the registry from the log into shadow tables, compares them with the live
@@ -22,6 +23,8 @@ struct RegistryReplay: Sendable {
 
     /// How many events one statement applies.
     private static let stepSize = 50_000
+    /// How often the live tables are tried to be locked.
+    private static let attempts = 60
 
     let connection: PostgresConnection
 
@@ -89,10 +92,31 @@ struct RegistryReplay: Sendable {
 
     /// While nobody else changes the registry: rows that nothing refers to go first, those that
     /// others refer to come first.
+    ///
+    /// Changes under way hold what this needs and wait for what it has; it gives way, soon, rather
+    /// than that one of them fails.
     private func putRight(
         _ store: ReplayStore, _ tables: [ReplayStore.Table], _ outcome: inout Outcome
     ) async throws {
-        var done = outcome
+        var random = Random()
+        let backoff = Backoff(base: .milliseconds(20), cap: .milliseconds(500))
+        for attempt in 1...RegistryReplay.attempts {
+            do {
+                outcome = try await putRightAtOnce(store, tables, outcome)
+                return
+            } catch let error as PostgresError
+                where error.isRetryableConflict || error.sqlState == "55P03"
+            {
+                guard attempt < RegistryReplay.attempts else { throw error }
+                try await Task.sleep(for: backoff.delay(afterAttempt: attempt, using: &random))
+            }
+        }
+    }
+
+    private func putRightAtOnce(
+        _ store: ReplayStore, _ tables: [ReplayStore.Table], _ before: Outcome
+    ) async throws -> Outcome {
+        var done = before
         try await connection.withTransaction { _ in
             try await store.stopChanges()
             try await catchUp(store, &done)
@@ -102,7 +126,7 @@ struct RegistryReplay: Sendable {
                 throw HubError(.log, "table \(table.name) still differs from the log")
             }
         }
-        outcome = done
-        outcome.isPutRight = true
+        done.isPutRight = true
+        return done
     }
 }

@@ -30,24 +30,37 @@ struct ReportApplication: Sendable {
             let ledger = try await inbox.accept(request.ledger, of: host)
             let due = Self.due(request.reports, after: ledger.applied)
             try await lock(due, in: change)
-            for report in due {
-                switch report.content {
-                case .operationFinished(let outcome):
-                    try await finish(outcome, host: host, in: &change)
-                case .volume(let observation):
-                    try await VolumeReports(host: host).apply(
-                        observation, at: report.time, in: &change)
-                case .volumeGone(let project):
-                    try await VolumeReports(host: host).gone(project, in: &change)
-                case .inventory(let inventory):
-                    try await VolumeReports(host: host).apply(
-                        inventory, at: report.time, in: &change)
-                }
-            }
+            try await apply(due, host: host, in: &change)
             let applied = due.last?.sequence ?? ledger.applied
             try await inbox.advance(request.ledger, of: host, to: applied)
             return ReportsAnswer(applied: applied)
         }
+    }
+
+    /// Applies reports in order; volumes that follow each other at once.
+    private func apply(
+        _ reports: [Report], host: HostID, in change: inout Change
+    ) async throws {
+        let volumes = VolumeReports(host: host)
+        var observed: [VolumeReports.Observed] = []
+        for report in reports {
+            if case .volume(let observation) = report.content {
+                observed.append(VolumeReports.Observed(volume: observation, time: report.time))
+                continue
+            }
+            try await volumes.apply(observed, in: &change)
+            observed = []
+            switch report.content {
+            case .volume: break
+            case .operationFinished(let outcome):
+                try await finish(outcome, host: host, in: &change)
+            case .volumeGone(let project):
+                try await volumes.gone(project, in: &change)
+            case .inventory(let inventory):
+                try await volumes.apply(inventory, at: report.time, in: &change)
+            }
+        }
+        try await volumes.apply(observed, in: &change)
     }
 
     /// The reports behind `applied` that follow each other without a gap, whatever the order in

@@ -6,27 +6,51 @@ import Shared
 struct VolumeReports: Sendable {
     let host: HostID
 
+    /// What was seen of a volume, and when.
+    struct Observed: Sendable {
+        var volume: VolumeObservation
+        var time: Timestamp
+    }
+
     /// Applies one observation.
     func apply(
         _ observation: VolumeObservation, at time: Timestamp, in change: inout Change
     ) async throws {
+        try await apply([Observed(volume: observation, time: time)], in: &change)
+    }
+
+    /// Applies observations that follow each other; of several of one volume the last one counts,
+    /// because each tells all that there is.
+    func apply(_ observed: [Observed], in change: inout Change) async throws {
+        var last: [ProjectID: Observed] = [:]
+        for one in observed { last[one.volume.project] = one }
+        guard !last.isEmpty else { return }
+        let projects = last.keys.sorted()
         let store = VolumeReportStore(change.transaction)
-        let placement = try await store.placement(of: observation.project)
-        if let placement, placement.host == host,
-            placement.generation == observation.generation, !placement.isDeleted
-        {
-            try await store.observe(observation, host: host, at: time)
-            try await store.release(observation.project, host: host)
-            if placement.isProvisioned != true {
-                try await provisioned(observation.project, placement, true, in: &change)
+        let placements = try await store.placements(of: projects)
+        var placed: [Observed] = []
+        for project in projects {
+            guard let one = last[project] else { continue }
+            let placement = placements[project]
+            if let placement, placement.host == host,
+                placement.generation == one.volume.generation, !placement.isDeleted
+            {
+                placed.append(one)
+                continue
             }
-            return
+            // A move, restore or deletion under way knows what it does there.
+            if let placement, placement.isGuarded { continue }
+            try await store.quarantine(
+                project, generation: one.volume.generation, host: host,
+                reason: reason(placement, one.volume.generation))
         }
-        // A move, restore or deletion under way knows what it does there.
-        if let placement, placement.isGuarded { return }
-        try await store.quarantine(
-            observation.project, generation: observation.generation, host: host,
-            reason: reason(placement, observation.generation))
+        guard !placed.isEmpty else { return }
+        try await store.observe(placed, host: host)
+        for one in placed {
+            if let placement = placements[one.volume.project], placement.isProvisioned != true {
+                try await provisioned(one.volume.project, placement, true, in: &change)
+            }
+        }
     }
 
     /// A volume is not here any more.
@@ -46,9 +70,8 @@ struct VolumeReports: Sendable {
     func apply(_ inventory: Inventory, at time: Timestamp, in change: inout Change) async throws {
         let store = VolumeReportStore(change.transaction)
         let present = Set(inventory.volumes.map(\.project))
-        for observation in inventory.volumes {
-            try await apply(observation, at: time, in: &change)
-        }
+        try await apply(
+            inventory.volumes.map { Observed(volume: $0, time: time) }, in: &change)
         for project in try await store.known(at: host) where !present.contains(project) {
             try await gone(project, in: &change)
         }

@@ -33,6 +33,10 @@ struct Configuration: Sendable {
     var databaseConnections: Int64
     /// Open HTTP connections; 16 to 100,000, default 4096.
     var httpConnections: Int64
+    /// How old the events are that the feed still offers; 1 min to 10 years, default 90 days.
+    ///
+    /// The log itself keeps all of them.
+    var eventFeed: Duration
     /// How long a copy waits for its destination; 1 h to 365 days, default 7 days.
     var copyLifetime: Duration
     /// How long a bucket may fail before what needs it is parked; 1 s to 1 day, default 15 min.
@@ -84,6 +88,9 @@ struct Configuration: Sendable {
                 "limits", "database_connections", in: 2...100) ?? 10,
             httpConnections: try file.integer(
                 "limits", "http_connections", in: 16...100_000) ?? 4096,
+            eventFeed: try file.duration(
+                "limits", "event_feed", in: .seconds(60)...(.seconds(3650 * 86_400)))
+                ?? .seconds(90 * 86_400),
             copyLifetime: try file.duration(
                 "limits", "copy_lifetime", in: .seconds(3600)...(.seconds(365 * 86_400)))
                 ?? .seconds(7 * 86_400),

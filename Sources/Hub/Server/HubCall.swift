@@ -14,6 +14,7 @@ struct HubCall: Sendable {
         case migrateStatus = "migrate status"
         case migratePlan = "migrate plan"
         case migrateUp = "migrate up"
+        case benchRegistry = "bench registry"
     }
 
     let verb: Verb
@@ -38,6 +39,8 @@ struct HubCall: Sendable {
           berth-hub replay --data DIR [--check]
                                              rebuild the registry from the event log, compare, and
                                              put right what differs; --check only compares
+          berth-hub bench registry --data NEW  measure the registry on this machine, in a directory
+                                             of its own that is removed again
           berth-hub version | help
 
         DIR/hub.toml, all keys optional:
@@ -102,7 +105,7 @@ struct HubCall: Sendable {
         case .help, .version:
             dataDirectory = ""
         case .checkConfiguration, .initialize, .serve, .createToken, .verifyLog, .replay,
-            .migrateStatus, .migratePlan, .migrateUp:
+            .migrateStatus, .migratePlan, .migrateUp, .benchRegistry:
             guard let data, !data.isEmpty else {
                 throw UsageError("\(name) needs --data DIR, the hub's directory")
             }

@@ -39,6 +39,12 @@ public enum HubCommand {
                 try await LogCommands(call).replay()
             case .migrateStatus, .migratePlan, .migrateUp:
                 try await MigrateCommands(call).run()
+            case .benchRegistry:
+                let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
+                try await RegistryBench(
+                    directory: call.dataDirectory, configuration: configuration,
+                    identifiers: identifiers, log: logger
+                ).run()
             }
             return 0
         } catch let error as UsageError {

@@ -53,8 +53,9 @@ struct HubServer: Sendable {
         let bell = OperationBell()
         let operations = OperationService(
             pool: pool, bell: bell, settings: settings, identifiers: identifiers, log: logger)
+        let feed = EventFeed(pool: pool, retention: configuration.eventFeed, log: logger)
         let api = API(
-            pool: pool, operations: operations, vault: vault, locks: locks,
+            pool: pool, operations: operations, vault: vault, locks: locks, feed: feed,
             identifiers: identifiers,
             logger: logger, timeline: row.timeline, authority: authority,
             addresses: configuration.publicAddresses, warnings: warnings,
@@ -78,9 +79,10 @@ struct HubServer: Sendable {
         services += [
             BucketWatch(
                 pool: pool, operations: operations, catalog: vault.catalog, logger: logger,
-                interval: min(.seconds(15), configuration.bucketPatience / 4))
+                interval: min(.seconds(15), configuration.bucketPatience / 4)),
+            feed, FleetFold(pool: pool, log: logger), locks,
+            ClusterWatch(cluster: database.cluster, logger: logger),
         ]
-        services += [locks, ClusterWatch(cluster: database.cluster, logger: logger)]
         try await runServices(services, until: termination)
         await pool.close()
     }

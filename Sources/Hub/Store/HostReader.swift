@@ -13,15 +13,10 @@ struct HostReader: Sendable {
         SELECT h.id, h.name, h.region, h.enrolled_at, s.seen_at, s.status,
             EXISTS (SELECT FROM sessions x WHERE x.host = h.id AND x.ended_at IS NULL
                 AND x.lease_until > clock_timestamp()) AS is_alive,
-            (SELECT count(*) FROM placements l JOIN projects p ON p.id = l.project
-                WHERE l.host = h.id AND p.deleted_at IS NULL) AS projects,
-            (SELECT count(*) FROM placements l JOIN projects p ON p.id = l.project
-                WHERE l.host = h.id AND l.is_provisioned AND p.deleted_at IS NULL) AS provisioned,
-            (SELECT count(*) FROM placements l
-                JOIN project_activity a ON a.project = l.project AND a.host = l.host
-                    AND a.generation = l.generation
-                WHERE l.host = h.id AND a.runtime = 'running') AS running
+            coalesce(n.total, 0) AS projects, coalesce(n.provisioned, 0) AS provisioned,
+            coalesce(n.running, 0) AS running
         FROM hosts h LEFT JOIN host_status s ON s.host = h.id
+            LEFT JOIN fleet_numbers n ON n.host = h.id
         """
 
     /// One host.
@@ -43,6 +38,29 @@ struct HostReader: Sendable {
             ORDER BY h.name LIMIT \(limit)
             """)
         return try result.rows.map(description)
+    }
+
+    /// How many hosts there are of each state.
+    func counts() async throws -> HostCounts {
+        let result = try await transaction.query(
+            """
+            SELECT count(*) AS total, count(*) FILTER (WHERE h.enrolled_at IS NULL) AS expected,
+                count(*) FILTER (WHERE h.enrolled_at IS NOT NULL AND a.host IS NULL) AS silent,
+                count(*) FILTER (WHERE h.enrolled_at IS NOT NULL AND a.host IS NOT NULL
+                    AND s.status->>'trouble' IS NOT NULL) AS troubled
+            FROM hosts h LEFT JOIN host_status s ON s.host = h.id
+                LEFT JOIN (SELECT DISTINCT host FROM sessions
+                    WHERE ended_at IS NULL AND lease_until > clock_timestamp()) a ON a.host = h.id
+            WHERE h.removed_at IS NULL
+            """)
+        let row = try result.one()
+        let total = try row.decode("total", as: Int64.self)
+        let expected = try row.decode("expected", as: Int64.self)
+        let silent = try row.decode("silent", as: Int64.self)
+        let troubled = try row.decode("troubled", as: Int64.self)
+        return HostCounts(
+            ready: total - expected - silent - troubled, troubled: troubled, silent: silent,
+            expected: expected)
     }
 
     private func description(_ row: PostgresRow) throws -> HostDescription {

@@ -9,83 +9,82 @@ struct ProjectReader: Sendable {
         self.transaction = transaction
     }
 
+    /// A page of projects, and the cursor of the next one where there may be one.
+    struct Found: Sendable {
+        var projects: [ProjectDescription]
+        var nextCursor: String?
+    }
+
     /// Everything a description needs, one row a project.
     ///
-    /// Exposure is unknown, not zero, where the host has not reported on the placed generation, or
-    /// is provisioned without saying.
-    private static let selection: PostgresQuery = """
+    /// A deleted project has no standing. Exposure is unknown, not zero, where the host has not
+    /// reported on the placed generation, or is provisioned without saying.
+    private static let columns: PostgresQuery = """
         SELECT p.id, p.name, p.owner, p.region, p.uid, p.gid, p.runtime, p.created_at,
             p.deleted_at, l.host, h.name AS host_name, l.generation, l.is_provisioned,
-            a.runtime AS runtime_state, a.freshness, a.first_change_at,
-            (SELECT b.taken_at FROM backups b
-                WHERE b.project = p.id AND b.forgotten_at IS NULL
-                ORDER BY b.taken_at DESC, b.id DESC LIMIT 1) AS last_backup,
-            (extract(epoch FROM clock_timestamp() - a.first_change_at))::bigint AS exposure
-        FROM projects p
-        JOIN placements l ON l.project = p.id
-        LEFT JOIN hosts h ON h.id = l.host
-        LEFT JOIN project_activity a ON a.project = p.id AND a.host = l.host
-            AND a.generation = l.generation
+            s.runtime AS runtime_state, s.freshness, s.last_backup, s.exposed_since,
+            (extract(epoch FROM clock_timestamp() - s.exposed_since))::bigint AS exposure
         """
 
     /// One project, deleted or not.
     func project(_ id: ProjectID) async throws -> ProjectDescription? {
+        // 1.
         let result = try await transaction.query(
-            "\(fragment: Self.selection) WHERE p.id = \(id)")
+            """
+            \(fragment: Self.columns)
+            FROM projects p JOIN placements l ON l.project = p.id
+                LEFT JOIN hosts h ON h.id = l.host LEFT JOIN project_standing s ON s.project = p.id
+            WHERE p.id = \(id)
+            """)
         return try result.first.map(description)
     }
 
-    /// A page of the projects that live, by identity.
+    /// A page of the projects that live.
     ///
-    /// - Parameters:
-    ///   - after: the last identity of the page before; nil for the first page.
-    ///   - host: only those placed there.
-    ///   - limit: 1 to 1,000.
-    func projects(
-        after: ProjectID?, host: HostID?, limit: Int
-    ) async throws -> [ProjectDescription] {
-        let floor = after?.uuid ?? "00000000-0000-0000-0000-000000000000"
+    /// - Throws: `Problem` 400 when the cursor is not one of this order.
+    func projects(_ query: ProjectQuery) async throws -> Found {
+        // 2.
         let result = try await transaction.query(
             """
-            \(fragment: Self.selection)
-            WHERE p.deleted_at IS NULL AND p.id > \(floor)::uuid
-                AND (\(host)::uuid IS NULL OR l.host = \(host)::uuid)
-            ORDER BY p.id LIMIT \(limit)
+            \(fragment: Self.columns)
+            FROM project_standing s JOIN projects p ON p.id = s.project
+                JOIN placements l ON l.project = s.project LEFT JOIN hosts h ON h.id = l.host
+            \(fragment: try query.conditions())
             """)
-        return try result.rows.map(description)
+        var found = Found(projects: try result.rows.map(description))
+        if let last = found.projects.last, let row = result.rows.last,
+            result.rows.count == query.limit
+        {
+            switch query.order {
+            case .id: found.nextCursor = "\(last.id)"
+            case .name: found.nextCursor = last.name
+            case .exposure:
+                let since = try row.decode("exposed_since", as: Timestamp.self)
+                found.nextCursor = "\(since.milliseconds).\(last.id)"
+            }
+        }
+        return found
     }
 
     /// The project whose oldest change without a backup has waited longest.
     func worst() async throws -> ProjectDescription? {
-        let result = try await transaction.query(
-            """
-            \(fragment: Self.selection)
-            WHERE p.deleted_at IS NULL AND a.first_change_at IS NOT NULL
-            ORDER BY a.first_change_at LIMIT 1
-            """)
-        return try result.first.map(description)
+        try await projects(ProjectQuery(order: .exposure, limit: 1)).projects.first
     }
 
-    /// Projects by what is known of them.
+    /// Projects by what is known of them, from the numbers that are kept with every change.
     func counts() async throws -> ProjectCounts {
+        // 3.
         let result = try await transaction.query(
             """
-            SELECT count(*) AS total,
-                count(*) FILTER (WHERE l.is_provisioned) AS provisioned,
-                count(*) FILTER (WHERE l.is_provisioned IS NULL) AS provisioned_unknown,
-                count(*) FILTER (WHERE a.runtime = 'running') AS running,
-                count(*) FILTER (WHERE l.is_provisioned AND a.freshness = 'fresh') AS fresh,
-                count(*) FILTER (WHERE l.is_provisioned AND a.freshness = 'dirty') AS dirty,
-                count(*) FILTER (WHERE l.is_provisioned IS NOT false
-                    AND coalesce(a.freshness, 'unknown') = 'unknown') AS unknown,
-                count(*) FILTER (WHERE l.is_provisioned AND NOT EXISTS (
-                    SELECT FROM backups b
-                    WHERE b.project = p.id AND b.forgotten_at IS NULL)) AS never
-            FROM projects p
-            JOIN placements l ON l.project = p.id
-            LEFT JOIN project_activity a ON a.project = p.id AND a.host = l.host
-                AND a.generation = l.generation
-            WHERE p.deleted_at IS NULL
+            SELECT coalesce(sum(total), 0)::bigint AS total,
+                coalesce(sum(provisioned), 0)::bigint AS provisioned,
+                coalesce(sum(provisioned_unknown), 0)::bigint AS provisioned_unknown,
+                coalesce(sum(running), 0)::bigint AS running,
+                coalesce(sum(fresh), 0)::bigint AS fresh,
+                coalesce(sum(dirty), 0)::bigint AS dirty,
+                coalesce(sum(freshness_unknown), 0)::bigint AS unknown,
+                coalesce(sum(never), 0)::bigint AS never
+            FROM fleet_numbers
             """)
         let row = try result.one()
         return ProjectCounts(

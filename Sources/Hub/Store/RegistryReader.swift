@@ -16,12 +16,15 @@ struct RegistryReader: Sendable {
     ///
     /// - Throws: `Problem` 404 `project-not-found`, or 400 `ambiguous` with the candidates.
     func resolveProject(_ reference: String) async throws -> ProjectID {
+        // The name first, by its index; pieces of identifiers only where no name is meant.
+        let named = try await transaction.query(
+            "SELECT id, name FROM projects WHERE deleted_at IS NULL AND name = \(reference)")
+        if let row = named.first { return try row.decode("id") }
         let pattern = SearchPattern<ProjectIdentity>(reference)
         let result = try await transaction.query(
             """
             SELECT id, name FROM projects
-            WHERE deleted_at IS NULL AND (name = \(reference) OR \(fragment: pattern.condition))
-            ORDER BY name = \(reference) DESC, id LIMIT 10
+            WHERE deleted_at IS NULL AND (\(fragment: pattern.condition)) ORDER BY id LIMIT 10
             """)
         return try pick(result, reference, noun: "project", list: "berth project list")
     }
@@ -145,10 +148,12 @@ struct SearchPattern<Kind: IdentifierKind>: Sendable {
         case .exact(let id):
             condition = "id = \(id)"
         case .part(let lower, let upper, let mask, let value):
-            // The low 64 bits of the UUID, for what was typed as its ending.
+            // The low 64 bits of the UUID, for what was typed as its ending; its last twenty bits
+            // are what an index has.
             condition = """
                 (id BETWEEN \(lower)::uuid AND \(upper)::uuid
-                OR ('x' || right(replace(id::text, '-', ''), 16))::bit(64)::bigint
+                OR ('x' || right(replace(id::text, '-', ''), 5))::bit(20)::int
+                    = \(Int64(value & 0xFFFFF)) AND ('x' || right(replace(id::text, '-', ''), 16))::bit(64)::bigint
                     & \(Int64(bitPattern: mask)) = \(Int64(bitPattern: value)))
                 """
         }

@@ -167,7 +167,7 @@ struct ReplayStore: Sendable {
     func stopChanges() async throws {
         // 6. Tables first, then the counter, as every writer does.
         try await connection.execute(
-            script: "LOCK TABLE "
+            script: "SET LOCAL lock_timeout = '200ms'; LOCK TABLE "
                 + RegistryStatements.tables.map { "public.\($0)" }.joined(separator: ", ")
                 + " IN SHARE ROW EXCLUSIVE MODE")
         // 7.

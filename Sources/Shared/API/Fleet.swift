@@ -54,7 +54,10 @@ public struct LoginAnswer: Sendable, Codable {
 public struct FleetStatus: Sendable, Codable {
     public var version: String
     public var asOf: Timestamp
+    /// The first 1,000 hosts by name.
     public var hosts: [HostDescription]
+    /// All hosts by state; nil from a hub before it counted them.
+    public var hostCounts: HostCounts?
     /// Projects by what is known of them.
     public var projects: ProjectCounts
     /// The project that has waited longest for a backup, where any waits.
@@ -68,17 +71,34 @@ public struct FleetStatus: Sendable, Codable {
     public init(
         version: String, asOf: Timestamp, hosts: [HostDescription], projects: ProjectCounts,
         worst: ProjectDescription?, runningOperations: [OperationDescription],
-        operations: OperationCounts, pendingCopies: Int64, warnings: [String]
+        operations: OperationCounts, pendingCopies: Int64, warnings: [String],
+        hostCounts: HostCounts? = nil
     ) {
         self.version = version
         self.asOf = asOf
         self.hosts = hosts
+        self.hostCounts = hostCounts
         self.projects = projects
         self.worst = worst
         self.runningOperations = runningOperations
         self.operations = operations
         self.pendingCopies = pendingCopies
         self.warnings = warnings
+    }
+}
+
+/// Hosts by state.
+public struct HostCounts: Sendable, Codable, Hashable {
+    public var ready: Int64
+    public var troubled: Int64
+    public var silent: Int64
+    public var expected: Int64
+
+    public init(ready: Int64, troubled: Int64, silent: Int64, expected: Int64) {
+        self.ready = ready
+        self.troubled = troubled
+        self.silent = silent
+        self.expected = expected
     }
 }
 

@@ -72,7 +72,7 @@ public struct OperationOutcome: Sendable, Codable, Hashable {
 }
 
 /// Whether a volume holds changes that no backup holds.
-public enum Freshness: String, Sendable, Codable {
+public enum Freshness: String, Sendable, Codable, CaseIterable {
     case fresh
     case dirty
     /// Counts as dirty (D3).
