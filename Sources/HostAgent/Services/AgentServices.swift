@@ -15,7 +15,8 @@ struct AgentServices: Service {
         let services: [any Service] = [
             SessionService(
                 hub: host.hub, directory: host.directory, ledger: host.ledger, session: session,
-                outbox: host.ledger.outbox, logger: host.logger),
+                outbox: host.ledger.outbox, logger: host.logger,
+                tellEverything: { try await host.observer.reportInventory() }),
             HeartbeatService(
                 hub: host.hub, session: session, running: running, logger: host.logger,
                 status: { await host.status() }),
@@ -42,7 +43,8 @@ struct AgentServices: Service {
             do {
                 let answer = try await SessionService.open(
                     id, hub: host.hub, directory: host.directory, ledger: host.ledger,
-                    logger: host.logger)
+                    logger: host.logger,
+                    tellEverything: { try await host.observer.reportInventory() })
                 host.logger.info("The hub has opened a session.")
                 return SessionState(id: id, answer: answer)
             } catch let error as AgentError

@@ -35,7 +35,11 @@ struct OutboxSender: Service {
                         "Reports cannot be delivered; they wait in the outbox.",
                         ["error": .init(describing: error)])
                 }
-                if error.code == .refused { session.reopen.ring() }
+                // Reports that are not applied although nothing is wrong with them: the hub may have
+                // gone back in time, which it finds out when the session is opened.
+                if error.code == .refused || error.code == .protocolViolation {
+                    session.reopen.ring()
+                }
                 try await ContinuousClock().sleep(for: backoff.failed())
             }
         }

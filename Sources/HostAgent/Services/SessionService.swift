@@ -10,13 +10,16 @@ struct SessionService: Service {
     let session: SessionState
     let outbox: Bell
     let logger: Logger
+    /// Puts all that is on the host into the outbox.
+    let tellEverything: @Sendable () async throws -> Void
 
     func run() async throws {
         while true {
             try await session.reopen.wait(upTo: .seconds(3600))
             do {
                 let answer = try await Self.open(
-                    session.id, hub: hub, directory: directory, ledger: ledger, logger: logger)
+                    session.id, hub: hub, directory: directory, ledger: ledger, logger: logger,
+                    tellEverything: tellEverything)
                 session.terms = answer
                 outbox.ring()
             } catch let error as AgentError {
@@ -33,13 +36,15 @@ struct SessionService: Service {
     /// - Throws: `AgentError` with code `ledger` when the hub has applied reports that this ledger
     ///   never made: it went back in time, or is a copy of another (D8).
     static func open(
-        _ id: SessionID, hub: HubClient, directory: DataDirectory, ledger: Ledger, logger: Logger
+        _ id: SessionID, hub: HubClient, directory: DataDirectory, ledger: Ledger, logger: Logger,
+        tellEverything: () async throws -> Void
     ) async throws -> OpenSessionAnswer {
         var identity = try Identity.read(directory)
         let answer = try await hub.openSession(
             OpenSessionRequest(
                 session: id, ledger: identity.ledger, agentVersion: AgentVersion.text,
-                timeline: identity.timeline))
+                timeline: identity.timeline, highestEpoch: try await ledger.highestEpoch(),
+                acknowledgedReport: try await ledger.acknowledgedReport()))
         let last = try await ledger.lastSequence()
         if answer.appliedReport > last {
             throw AgentError(
@@ -52,6 +57,10 @@ struct SessionService: Service {
             logger.warning(
                 "The hub's database has a new history; everything here is kept and reported.",
                 ["timeline": .init(describing: answer.timeline)])
+            try await ledger.forgetAbsentVolumes()
+            // Only then is the new history known here: a failure before it is made good by the next
+            // session.
+            try await tellEverything()
             identity.timeline = answer.timeline
             try identity.write(directory)
         }

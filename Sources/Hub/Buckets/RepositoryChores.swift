@@ -107,11 +107,12 @@ struct RepositoryChores: Sendable {
     ) async throws -> Int {
         // The files first: whose backup is neither recorded nor in the making then, was given up.
         let files = try await repository.snapshots()
-        let (recorded, making) = try await pool.withTransaction { transaction in
+        let (recorded, making, began) = try await pool.withTransaction { transaction in
             let store = RepositoryHealthStore(transaction)
             return (
                 try await store.snapshots(of: row.id),
-                Set(try await store.backupsInTheMaking(of: project))
+                Set(try await store.backupsInTheMaking(of: project)),
+                try await HistoryStore(transaction).began()
             )
         }
         let live = Set(recorded.filter(\.isLive).map(\.name))
@@ -122,7 +123,13 @@ struct RepositoryChores: Sendable {
                 file.hostname == "\(project)"
                 && file.programVersion?.hasPrefix(Self.programPrefix) == true
             let isMaking = (file.tags ?? []).contains(where: making.contains)
-            guard forgotten.contains(id.hex) || isOurs && !isMaking else { continue }
+            // A backup of a history that is lost was acknowledged, and is not ours to remove (D2).
+            // Hosts' clocks may differ from the database's.
+            let isOfLostHistory =
+                began.map { file.time.seconds < $0.milliseconds / 1000 + 3600 } ?? false
+            guard forgotten.contains(id.hex) || isOurs && !isMaking && !isOfLostHistory else {
+                continue
+            }
             try await repository.removeSnapshot(id)
             swept += 1
         }

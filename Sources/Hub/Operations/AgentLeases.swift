@@ -25,7 +25,8 @@ struct AgentLeases: Sendable {
             change -> (OpenSessionAnswer, [OperationRescueStore.Stale]) in
             let transaction = change.transaction
             let inbox = InboxStore(transaction)
-            let ledger = try await inbox.accept(request.ledger, of: host)
+            var ledger = try await inbox.accept(request.ledger, of: host)
+            try await HistoryRecovery(transaction).compare(request, host: host, &ledger)
             let sessions = SessionStore(transaction)
             let isOpen = try await sessions.open(
                 request.session, host: host, name: ledger.hostName,
@@ -36,7 +37,7 @@ struct AgentLeases: Sendable {
             try await slots.fill("host:\(host.uuid):backup", count: settings.backupsPerHost)
             try await slots.fill("host:\(host.uuid):restore", count: settings.restoresPerHost)
             let answer = OpenSessionAnswer(
-                host: host, timeline: try await inbox.timeline(),
+                host: host, timeline: try await HistoryStore(transaction).current(),
                 leaseMilliseconds: settings.lease.milliseconds,
                 heartbeatMilliseconds: settings.heartbeat.milliseconds,
                 appliedReport: ledger.applied)
@@ -72,6 +73,7 @@ struct AgentLeases: Sendable {
                     request.session, host: host, request: request.request)
             else { throw OperationProblem.sessionEnded }
             if let answer = open.answer { return answer }
+            if open.isAwaited { return LeaseAnswer(operations: []) }
             let claimed = try await floors.floors(of: host.uuid).claim(
                 lane: host.uuid, limit: limit, session: request.session, owner: open.name,
                 in: change.transaction)

@@ -12,6 +12,7 @@ enum RegistryEvent: Sendable {
     case projectDeleted(ProjectDeleted)
     case placementChanged(PlacementChanged)
     case placementProvisioned(PlacementProvisioned)
+    case placementAdopted(PlacementAdopted)
     case bucketCreated(BucketCreated)
     case bucketChanged(BucketChanged)
     case bucketRemoved(BucketRemoved)
@@ -34,6 +35,7 @@ enum RegistryEvent: Sendable {
         case .projectDeleted: "project.deleted"
         case .placementChanged: "placement.changed"
         case .placementProvisioned: "placement.provisioned"
+        case .placementAdopted: "placement.adopted"
         case .bucketCreated: "bucket.created"
         case .bucketChanged: "bucket.changed"
         case .bucketRemoved: "bucket.removed"
@@ -61,6 +63,7 @@ enum RegistryEvent: Sendable {
         case .projectDeleted(let payload): payload.project
         case .placementChanged(let payload): payload.project
         case .placementProvisioned(let payload): payload.project
+        case .placementAdopted(let payload): payload.project
         case .repositoryCreated(let payload): payload.project
         case .backupRecorded(let payload): payload.project
         case .backupForgotten(let payload): payload.project
@@ -78,6 +81,7 @@ enum RegistryEvent: Sendable {
         case .projectCreated(let payload): payload.host
         case .placementChanged(let payload): payload.host
         case .placementProvisioned(let payload): payload.host
+        case .placementAdopted(let payload): payload.host
         case .backupRecorded(let payload): payload.host
         case .projectWanted, .projectDeleted, .projectRouted, .bucketCreated, .bucketChanged,
             .bucketRemoved, .repositoryCreated, .backupForgotten, .pinAdded, .pinReleased,
@@ -96,6 +100,7 @@ enum RegistryEvent: Sendable {
         case .projectDeleted(let payload): try JSON.text(payload)
         case .placementChanged(let payload): try JSON.text(payload)
         case .placementProvisioned(let payload): try JSON.text(payload)
+        case .placementAdopted(let payload): try JSON.text(payload)
         case .bucketCreated(let payload): try JSON.text(payload)
         case .bucketChanged(let payload): try JSON.text(payload)
         case .bucketRemoved(let payload): try JSON.text(payload)
@@ -160,6 +165,13 @@ struct PlacementProvisioned: Codable, Sendable {
     var host: HostID
     var generation: Int64
     var isProvisioned: Bool?
+}
+
+/// After the database went back in time, a host's volume proved a later placement.
+struct PlacementAdopted: Codable, Sendable {
+    var project: ProjectID
+    var host: HostID
+    var generation: Int64
 }
 
 /// A bucket was set up.

@@ -58,6 +58,8 @@ struct ReportApplication: Sendable {
                 try await volumes.gone(project, in: &change)
             case .inventory(let inventory):
                 try await volumes.apply(inventory, at: report.time, in: &change)
+                try await HistoryRecovery(change.transaction).arrived(
+                    inventory, from: host, at: report.time, in: &change)
             }
         }
         try await volumes.apply(observed, in: &change)

@@ -57,7 +57,7 @@ struct HubServer: Sendable {
         let api = API(
             pool: pool, operations: operations, vault: vault, locks: locks, feed: feed,
             identifiers: identifiers,
-            logger: logger, timeline: row.timeline, authority: authority,
+            logger: logger, timeline: row.history, authority: authority,
             addresses: configuration.publicAddresses, warnings: warnings,
             schemaNumber: database.migrations.migrations.count)
         let server = try HTTPServer(options: try options(authority), handler: api.answer)

@@ -37,7 +37,10 @@ struct EventReader: Sendable {
     func newest() async throws -> (sequence: Int64, timeline: TimelineID) {
         // 1.
         let row = try await transaction.query(
-            "SELECT c.sequence, h.timeline FROM event_counter c CROSS JOIN hub h"
+            """
+            SELECT c.sequence, coalesce(h.history, h.timeline) AS timeline
+            FROM event_counter c CROSS JOIN hub h
+            """
         ).one()
         return (try row.decode("sequence"), try row.decode("timeline"))
     }

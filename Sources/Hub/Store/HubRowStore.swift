@@ -11,17 +11,23 @@ struct HubRowStore: Sendable {
 
     /// The hub's row.
     struct Row: Sendable {
+        /// The first history, under which the master key's proof is sealed.
         let timeline: TimelineID
+        /// The history now: another one since the database was restored from an older dump.
+        let history: TimelineID
         let keyringCheck: [UInt8]
     }
 
     /// The row, or nil in a database that was never initialized.
     func row() async throws -> Row? {
         // 1.
-        let result = try await transaction.query("SELECT timeline, keyring_check FROM hub")
+        let result = try await transaction.query(
+            """
+            SELECT timeline, coalesce(history, timeline) AS history, keyring_check FROM hub
+            """)
         return try result.first.map { row in
             Row(
-                timeline: try row.decode("timeline"),
+                timeline: try row.decode("timeline"), history: try row.decode("history"),
                 keyringCheck: try row.decode("keyring_check"))
         }
     }

@@ -68,10 +68,4 @@ struct InboxStore: Sendable {
             WHERE host = \(host) AND ledger = \(ledger) AND applied < \(applied)
             """)
     }
-
-    /// The hub's history.
-    func timeline() async throws -> TimelineID {
-        // 6.
-        try await transaction.query("SELECT timeline FROM hub").one().decode("timeline")
-    }
 }

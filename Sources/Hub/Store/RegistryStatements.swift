@@ -61,6 +61,13 @@ enum RegistryStatements {
         FROM e WHERE placements.project = e.project
             AND placements.generation = (e.payload->>'generation')::bigint - 1
         """,
+        Form(type: "placement.adopted", version: 1): """
+        UPDATE placements SET host = e.host,
+            generation = (e.payload->>'generation')::bigint, is_provisioned = true,
+            changed_at = e.time, version = placements.version + 1
+        FROM e WHERE placements.project = e.project
+            AND placements.generation < (e.payload->>'generation')::bigint
+        """,
         Form(type: "placement.provisioned", version: 1): """
         UPDATE placements SET is_provisioned = (e.payload->>'isProvisioned')::boolean,
             changed_at = e.time, version = placements.version + 1

@@ -40,6 +40,8 @@ extension RegistryEvent {
         case .placementChanged(let payload):
             "the placement of project \(payload.project) is not at generation "
                 + "\(payload.generation - 1)"
+        case .placementAdopted(let payload):
+            "project \(payload.project) has generation \(payload.generation) or a later one"
         case .placementProvisioned(let payload):
             "project \(payload.project) is not placed on \(payload.host) with generation "
                 + "\(payload.generation)"

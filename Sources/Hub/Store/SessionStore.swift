@@ -8,6 +8,8 @@ struct SessionStore: Sendable {
         var name: String
         /// The answer to the last request, when this is its repetition.
         var answer: LeaseAnswer?
+        /// Whether the host has yet to tell what it holds, since the database went back in time.
+        var isAwaited: Bool
     }
 
     let transaction: PostgresTransaction
@@ -64,7 +66,8 @@ struct SessionStore: Sendable {
         // 4.
         let result = try await transaction.query(
             """
-            SELECT name, CASE WHEN lease_request = \(request)::uuid THEN lease_answer END AS answer
+            SELECT name, CASE WHEN lease_request = \(request)::uuid THEN lease_answer END AS answer,
+                EXISTS (SELECT FROM host_recovery r WHERE r.host = sessions.host) AS is_awaited
             FROM sessions
             WHERE id = \(session) AND host IS NOT DISTINCT FROM \(host)::uuid
                 AND ended_at IS NULL AND lease_until > clock_timestamp()
@@ -73,7 +76,8 @@ struct SessionStore: Sendable {
         return try result.first.map { row in
             Open(
                 name: try row.decode("name"),
-                answer: try row.decode("answer", as: JSONColumn<LeaseAnswer>?.self)?.value)
+                answer: try row.decode("answer", as: JSONColumn<LeaseAnswer>?.self)?.value,
+                isAwaited: try row.decode("is_awaited"))
         }
     }
 

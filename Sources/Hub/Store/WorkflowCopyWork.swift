@@ -21,6 +21,8 @@ struct CopyWork: Sendable {
             return try await operations(copyingInto: change.project)
         case .placementProvisioned(let change):
             return try await operations(copyingInto: change.project)
+        case .placementAdopted(let change):
+            return try await operations(copyingInto: change.project)
         case .projectDeleted(let change):
             return try await operations(copyingInto: change.project)
         case .hostExpected, .hostEnrolled, .projectCreated, .projectWanted, .bucketCreated,

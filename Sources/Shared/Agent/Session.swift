@@ -33,8 +33,17 @@ public struct OpenSessionRequest: Sendable, Codable {
     public var agentVersion: String
     /// The hub history that the agent knows, to be compared.
     public var timeline: TimelineID?
+    /// The highest fencing number and the last acknowledged report that the agent has seen: a hub
+    /// that knows less has lost a part of its history.
+    public var highestEpoch: Int64?
+    public var acknowledgedReport: Int64?
 
-    public init(session: SessionID, ledger: LedgerID, agentVersion: String, timeline: TimelineID?) {
+    public init(
+        session: SessionID, ledger: LedgerID, agentVersion: String, timeline: TimelineID?,
+        highestEpoch: Int64? = nil, acknowledgedReport: Int64? = nil
+    ) {
+        self.highestEpoch = highestEpoch
+        self.acknowledgedReport = acknowledgedReport
         self.session = session
         self.ledger = ledger
         self.agentVersion = agentVersion
