@@ -137,7 +137,7 @@ struct StorageTroubleTests {
 
 extension Fleet {
     /// A project with one file; answers its volume.
-    fileprivate func startedProject() async throws -> String {
+    func startedProject() async throws -> String {
         try await done("project", "create", "thesis", "--host", "host-1")
         try await done("project", "start", "thesis")
         let volume = try await self.volume("thesis", on: "host-1")
@@ -147,7 +147,7 @@ extension Fleet {
 
     /// Waits until the operation, or what it is waiting for, was tried in vain and says this word
     /// in its attempts.
-    fileprivate func sayWhyItWaits(
+    func sayWhyItWaits(
         _ id: String, _ word: String, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         try await eventually("\(id) saying \(word)", sourceLocation: sourceLocation) {

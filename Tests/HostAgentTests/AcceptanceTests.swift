@@ -29,14 +29,16 @@ struct AcceptanceTests {
     @Test("an operation that was never seen runs")
     func runsNew() {
         #expect(
-            Acceptance.decide(lease(epoch: 3), volume: nil, known: nil, record: nil) == .run)
+            Acceptance.decide(lease(epoch: 3), volume: nil, known: nil, record: nil, guardEpoch: 0)
+                == .run)
     }
 
     @Test("a lower epoch of the same operation is left alone", arguments: [1, 2, 6] as [Int64])
     func refusesLowerEpoch(epoch: Int64) {
         let known = Acceptance.Known(epoch: 7, outcome: nil)
         #expect(
-            Acceptance.decide(lease(epoch: epoch), volume: nil, known: known, record: nil)
+            Acceptance.decide(
+                lease(epoch: epoch), volume: nil, known: known, record: nil, guardEpoch: 0)
                 == .stale)
     }
 
@@ -44,10 +46,12 @@ struct AcceptanceTests {
     func answersAgain() {
         let known = Acceptance.Known(epoch: 7, outcome: outcome(.succeeded, epoch: 7))
         #expect(
-            Acceptance.decide(lease(epoch: 9), volume: nil, known: known, record: nil)
+            Acceptance.decide(
+                lease(epoch: 9), volume: nil, known: known, record: nil, guardEpoch: 0)
                 == .answer(outcome(.succeeded, epoch: 9)))
         #expect(
-            Acceptance.decide(lease(epoch: 7), volume: nil, known: known, record: nil) == .stale)
+            Acceptance.decide(
+                lease(epoch: 7), volume: nil, known: known, record: nil, guardEpoch: 0) == .stale)
     }
 
     @Test("a terminal failure is answered again, a retryable one is tried again")
@@ -55,30 +59,36 @@ struct AcceptanceTests {
         let terminal = outcome(.failed, epoch: 7, class: .terminal)
         var known = Acceptance.Known(epoch: 7, outcome: terminal)
         #expect(
-            Acceptance.decide(lease(epoch: 8), volume: nil, known: known, record: nil)
+            Acceptance.decide(
+                lease(epoch: 8), volume: nil, known: known, record: nil, guardEpoch: 0)
                 == .answer(outcome(.failed, epoch: 8, class: .terminal)))
         known.outcome = outcome(.failed, epoch: 7, class: .retryable)
         #expect(
-            Acceptance.decide(lease(epoch: 8), volume: nil, known: known, record: nil) == .run)
+            Acceptance.decide(
+                lease(epoch: 8), volume: nil, known: known, record: nil, guardEpoch: 0) == .run)
     }
 
     @Test(
         "a lower generation is refused with a reason, an older lease than a guard's is left alone")
     func refusesGenerations() {
-        var record = VolumeRecord(project: project, generation: 4, uid: 5000, gid: 5000)
-        record.guardEpoch = 20
+        let record = VolumeRecord(project: project, generation: 4, uid: 5000, gid: 5000)
         let refused = Acceptance.decide(
-            lease(epoch: 21), volume: volume(3), known: nil, record: record)
+            lease(epoch: 21), volume: volume(3), known: nil, record: record,
+            guardEpoch: 20)
         guard case .refuse(let failure) = refused else {
             Issue.record("\(refused)")
             return
         }
         #expect(failure.code == "generation-outdated")
         #expect(
-            Acceptance.decide(lease(epoch: 19), volume: volume(4), known: nil, record: record)
+            Acceptance.decide(
+                lease(epoch: 19), volume: volume(4), known: nil, record: record,
+                guardEpoch: 20)
                 == .stale)
         #expect(
-            Acceptance.decide(lease(epoch: 21), volume: volume(4), known: nil, record: record)
+            Acceptance.decide(
+                lease(epoch: 21), volume: volume(4), known: nil, record: record,
+                guardEpoch: 20)
                 == .run)
     }
 }

@@ -28,6 +28,10 @@ final class ScriptedHub: Sendable {
         var inventories: [Inventory] = []
         var status: HostStatus?
         var canceled: Set<OperationID> = []
+        /// Ended without the host's doing.
+        var ended: Set<OperationID> = []
+        /// What the last heartbeat asked about.
+        var interrupted: Set<OperationID> = []
         var backups: [BackupID: BackupReference] = [:]
         var puts: [String: Int] = [:]
         var commits = 0
@@ -75,13 +79,18 @@ final class ScriptedHub: Sendable {
     }
 
     /// Queues an operation for the host.
-    func submit(_ kind: OperationKind, _ input: some Encodable, id: OperationID = .make())
-        throws -> OperationID
-    {
+    ///
+    /// - Parameter guardEpoch: the guard that it works under.
+    func submit(
+        _ kind: OperationKind, _ input: some Encodable, id: OperationID = .make(),
+        guardEpoch: Int64? = nil
+    ) throws -> OperationID {
         let value = try JSON.value(input)
         state.withLock { state -> Void in
             state.queue.append(
-                LeasedOperation(id: id, kind: kind, epoch: 0, attempt: 0, input: value))
+                LeasedOperation(
+                    id: id, kind: kind, epoch: 0, guardEpoch: guardEpoch, attempt: 0,
+                    input: value))
             state.projects[id] =
                 value["backup"]?["project"]?.text.flatMap { ProjectID($0) }
                 ?? value["volume"]?["project"]?.text.flatMap { ProjectID($0) }
@@ -98,6 +107,7 @@ final class ScriptedHub: Sendable {
     }
 
     /// Waits until something holds.
+    @discardableResult
     func wait<Answer: Sendable>(
         _ what: String, upTo limit: Duration = .seconds(60),
         until condition: @escaping @Sendable (State) -> Answer?

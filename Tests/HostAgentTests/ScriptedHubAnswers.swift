@@ -55,7 +55,10 @@ extension ScriptedHub {
                 state.held[lease.operation]?.operation.epoch != lease.epoch
             }.map(\.operation)
             let canceled = request.held.map(\.operation).filter(state.canceled.contains)
-            return HeartbeatAnswer(canceled: canceled, lost: lost)
+            state.interrupted = Set(request.interrupted ?? [])
+            return HeartbeatAnswer(
+                canceled: canceled, lost: lost,
+                ended: request.interrupted?.filter(state.ended.contains))
         }
         guard let answer else { return HTTPResponse(status: 503) }
         return try ok(answer)

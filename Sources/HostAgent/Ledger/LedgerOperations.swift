@@ -11,8 +11,9 @@ extension Ledger {
         try await database.write { connection in
             let known = try Self.known(operation.id, connection)
             let record = try volume.flatMap { try Self.volume($0.project, connection) }
+            let highest = try volume.map { try Self.guardEpoch($0.project, connection) } ?? 0
             let acceptance = Acceptance.decide(
-                operation, volume: volume, known: known, record: record)
+                operation, volume: volume, known: known, record: record, guardEpoch: highest)
             guard acceptance != .stale else { return acceptance }
             let id = operation.id.description
             let time = UTCTime.now().millisecondsSinceEpoch
@@ -23,11 +24,13 @@ extension Ledger {
                     \(operation.epoch), \(time))
                 on conflict (id) do update set epoch = excluded.epoch
                 """)
-            if operation.kind.raisesGuard, let volume {
+            let seen = operation.kind.raisesGuard ? operation.epoch : operation.guardEpoch
+            if let volume, let seen {
                 try connection.execute(
                     """
-                    update volumes set guard_epoch = max(guard_epoch, \(operation.epoch))
-                    where project = \(volume.project.description)
+                    insert into guards (project, epoch)
+                    values (\(volume.project.description), \(seen))
+                    on conflict (project) do update set epoch = max(epoch, excluded.epoch)
                     """)
             }
             return acceptance
@@ -41,7 +44,8 @@ extension Ledger {
         try await database.write { connection in
             let changed = try connection.execute(
                 """
-                update operations set outcome = \(text), journal = null
+                update operations set outcome = \(text), journal = null,
+                    is_settled = \(outcome.isFinal)
                 where id = \(id) and epoch = \(outcome.epoch)
                 """)
             // A higher lease was accepted meanwhile: this outcome is not the one that counts.
@@ -88,6 +92,44 @@ extension Ledger {
                 }
             }
         }
+    }
+
+    /// The operations, oldest first, that may be gone on with here, each with its project.
+    ///
+    /// - Parameter limit: how many at most.
+    func openOperations(limit: Int) async throws -> [(OperationID, ProjectID?)] {
+        try await database.read { connection in
+            try connection.query(
+                """
+                select id, project from operations where is_settled = 0
+                order by accepted_at limit \(limit)
+                """
+            ).compactMap { row in
+                let project = try row.decode("project", as: String?.self)
+                return OperationID(try row.decode("id", as: String.self)).map {
+                    ($0, project.flatMap { ProjectID($0) })
+                }
+            }
+        }
+    }
+
+    /// Notes that nobody goes on with an operation.
+    func settle(_ operation: OperationID) async throws {
+        _ = try await database.write { connection in
+            try connection.execute(
+                """
+                update operations set is_settled = 1, journal = null
+                where id = \(operation.description)
+                """)
+        }
+    }
+
+    private static func guardEpoch(
+        _ project: ProjectID, _ connection: SQLiteConnection
+    ) throws -> Int64 {
+        try connection.queryFirst(
+            "select epoch from guards where project = \(project.description)")?
+            .decode("epoch") ?? 0
     }
 
     /// Forgets operations that ended long ago; a lease of them cannot come any more.

@@ -67,6 +67,22 @@ enum LedgerSchema {
             boot text not null,
             started_at integer not null
         ) strict;
+        """,
         """
+        -- The highest guard of each project, whether or not its volume is or was here: the lease of
+        -- the newest move, restore or retirement, or the guard that a lease named. Older leases are
+        -- refused (D7).
+        create table guards (
+            project text primary key,
+            epoch integer not null
+        ) strict;
+        insert into guards select project, guard_epoch from volumes where guard_epoch > 0;
+        alter table volumes drop column guard_epoch;
+
+        -- Whether nobody goes on with it: it ended here for good, or the hub said that it has ended.
+        alter table operations add column is_settled integer not null default 0
+            check (is_settled in (0, 1));
+        create index operations_open on operations (accepted_at) where is_settled = 0;
+        """,
     ]
 }

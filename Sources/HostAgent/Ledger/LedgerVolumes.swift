@@ -129,7 +129,7 @@ extension Ledger {
         return VolumeRecord(
             project: project, generation: try row.decode("generation"),
             uid: try row.decode("uid"), gid: try row.decode("gid"),
-            guardEpoch: try row.decode("guard_epoch"), isPresent: try row.decode("is_present"),
+            isPresent: try row.decode("is_present"),
             isFrozen: try row.decode("is_frozen"), subvolume: try row.decode("subvolume"),
             base: try base.map {
                 try JSON.decode(VolumeRecord.Base.self, from: Array($0.utf8))

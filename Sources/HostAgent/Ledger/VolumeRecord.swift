@@ -26,8 +26,6 @@ struct VolumeRecord: Sendable, Equatable {
     var generation: Int64
     var uid: UInt32
     var gid: UInt32
-    /// The lease of the newest move, restore or retirement.
-    var guardEpoch: Int64 = 0
     /// Whether the volume is here.
     var isPresent = false
     /// Whether it is read-only for a move.

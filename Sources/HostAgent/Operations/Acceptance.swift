@@ -26,10 +26,12 @@ enum Acceptance: Sendable, Equatable {
     ///   - volume: the volume that it names, nil when it names none.
     ///   - known: what the ledger knows of the same operation, if anything.
     ///   - record: what the ledger knows of the volume, if anything.
+    ///   - guardEpoch: the highest guard of the project that was ever seen here, 0 for none.
     static func decide(
         _ operation: LeasedOperation, volume: VolumeReference?, known: Known?,
-        record: VolumeRecord?
+        record: VolumeRecord?, guardEpoch: Int64
     ) -> Acceptance {
+        if volume != nil, operation.epoch < guardEpoch { return .stale }
         if let known {
             if operation.epoch < known.epoch { return .stale }
             if let outcome = known.outcome {
@@ -39,7 +41,6 @@ enum Acceptance: Sendable, Equatable {
             }
         }
         guard let volume, let record else { return .run }
-        if operation.epoch < record.guardEpoch { return .stale }
         if volume.generation < record.generation, operation.kind != .volumeRetire {
             return .refuse(
                 Failure(
@@ -53,14 +54,16 @@ enum Acceptance: Sendable, Equatable {
 
     /// The outcome under a new lease, when trying again could not change it.
     private static func final(_ outcome: OperationOutcome, epoch: Int64) -> OperationOutcome? {
-        let isFinal =
-            outcome.state == .succeeded
-            || outcome.state == .failed && outcome.failure?.class == .terminal
-        guard isFinal else { return nil }
+        guard outcome.isFinal, outcome.state != .canceled else { return nil }
         var answer = outcome
         answer.epoch = epoch
         return answer
     }
+}
+
+extension OperationOutcome {
+    /// Whether the operation is not tried again here.
+    var isFinal: Bool { state != .failed || failure?.class == .terminal }
 }
 
 extension OperationKind {

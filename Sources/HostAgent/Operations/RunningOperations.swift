@@ -5,6 +5,7 @@ import Shared
 final class RunningOperations: Sendable {
     private struct Entry {
         let epoch: Int64
+        let project: ProjectID?
         let progress: ProgressReporter
         let stop: StopSignal
         var fence: LeaseFence
@@ -22,19 +23,29 @@ final class RunningOperations: Sendable {
 
     /// Notes that an operation begins.
     ///
+    /// Under a guard nothing older works on the project (D7): its hub took those leases back before
+    /// it gave this one out, and what still runs of them has not heard.
+    ///
     /// - Returns: false when it runs already: then the older work is told that its lease is gone
     ///   where the new one is higher, and the new lease is left to run out.
     func begin(
         _ operation: LeasedOperation, fence: LeaseFence, progress: ProgressReporter,
         stop: StopSignal
     ) -> Bool {
-        entries.withLock { entries -> Bool in
+        let project = operation.input["volume"]?["project"]?.text.flatMap { ProjectID($0) }
+        return entries.withLock { entries -> Bool in
+            if let project, let guardEpoch = operation.guardEpoch {
+                for old in entries.values where old.project == project && old.epoch < guardEpoch {
+                    old.stop.stop(.leaseLost)
+                }
+            }
             if let old = entries[operation.id] {
                 if old.epoch < operation.epoch { old.stop.stop(.leaseLost) }
                 return false
             }
             entries[operation.id] = Entry(
-                epoch: operation.epoch, progress: progress, stop: stop, fence: fence)
+                epoch: operation.epoch, project: project, progress: progress, stop: stop,
+                fence: fence)
             return true
         }
     }
@@ -43,6 +54,11 @@ final class RunningOperations: Sendable {
     func end(_ operation: OperationID) {
         entries.withLock { entries -> Void in entries[operation] = nil }
         changed.ring()
+    }
+
+    /// Whether an operation runs here.
+    func contains(_ operation: OperationID) -> Bool {
+        entries.withLock { $0[operation] != nil }
     }
 
     /// What a heartbeat lists.

@@ -12,14 +12,16 @@ struct AgentServices: Service {
         let session = try await openSession()
         let running = RunningOperations(changed: Bell())
         let host = host
+        let leftovers = LeftoverService(host: host, running: running)
         let services: [any Service] = [
             SessionService(
                 hub: host.hub, directory: host.directory, ledger: host.ledger, session: session,
                 outbox: host.ledger.outbox, logger: host.logger,
                 tellEverything: { try await host.observer.reportInventory() }),
             HeartbeatService(
-                hub: host.hub, session: session, running: running, logger: host.logger,
-                status: { await host.status() }),
+                hub: host.hub, session: session, running: running, leftovers: leftovers,
+                logger: host.logger, status: { await host.status() }),
+            leftovers,
             OutboxSender(
                 hub: host.hub, ledger: host.ledger, session: session, identity: identity,
                 logger: host.logger),

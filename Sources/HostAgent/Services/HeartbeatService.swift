@@ -8,17 +8,20 @@ struct HeartbeatService: Service {
     let session: SessionState
     let running: RunningOperations
     let status: @Sendable () async -> HostStatus
+    let leftovers: LeftoverService
     let logger: Logger
     private let clock = ContinuousClock()
     private var backoffCap: Duration { min(session.interval / 2, .seconds(1)) }
 
     init(
-        hub: HubClient, session: SessionState, running: RunningOperations, logger: Logger,
+        hub: HubClient, session: SessionState, running: RunningOperations,
+        leftovers: LeftoverService, logger: Logger,
         status: @escaping @Sendable () async -> HostStatus
     ) {
         self.hub = hub
         self.session = session
         self.running = running
+        self.leftovers = leftovers
         self.logger = logger
         self.status = status
     }
@@ -49,12 +52,16 @@ struct HeartbeatService: Service {
     private func beat() async throws {
         let held = running.held()
         let status = await status()
+        let interrupted = try await leftovers.interrupted()
         let sentAt = clock.now
         let untilExpiry = running.nextExpiry.map { clock.now.duration(to: $0) } ?? session.interval
         let deadline = max(.milliseconds(200), min(session.interval, untilExpiry))
         let answer = try await hub.heartbeat(
-            HeartbeatRequest(session: session.id, held: held, status: status), deadline: deadline)
+            HeartbeatRequest(
+                session: session.id, held: held, interrupted: interrupted, status: status),
+            deadline: deadline)
         running.apply(answer, to: held, sentAt: sentAt)
+        leftovers.note(ended: answer.ended ?? [])
         if !answer.canceled.isEmpty || !answer.lost.isEmpty {
             logger.info(
                 "The hub stops operations.",

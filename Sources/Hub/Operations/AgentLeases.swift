@@ -82,8 +82,8 @@ struct AgentLeases: Sendable {
             let answer = LeaseAnswer(
                 operations: claimed.map {
                     LeasedOperation(
-                        id: $0.id, kind: $0.kind, epoch: $0.epoch, attempt: $0.attempt,
-                        input: $0.input)
+                        id: $0.id, kind: $0.kind, epoch: $0.epoch, guardEpoch: $0.guardEpoch,
+                        attempt: $0.attempt, input: $0.input)
                 })
             try await sessions.keep(answer, of: request.request, session: request.session)
             return answer
@@ -107,10 +107,11 @@ struct AgentLeases: Sendable {
 
     /// Renews the session's lease for all that it lists, and takes back what it does not.
     func heartbeat(_ request: HeartbeatRequest, host: HostID) async throws -> HeartbeatAnswer {
-        guard request.held.count <= 1000 else {
+        let interrupted = request.interrupted ?? []
+        guard request.held.count <= 1000, interrupted.count <= 1000 else {
             throw Problem(
                 status: 400, code: "invalid-parameter", title: "A parameter is wrong",
-                detail: "held must list at most 1,000 operations")
+                detail: "held and interrupted must list at most 1,000 operations each")
         }
         let interval = settings.heartbeat.milliseconds
         let (answer, stale) = try await changes.run {
@@ -126,7 +127,8 @@ struct AgentLeases: Sendable {
             try await progress.trim(request.held, keeping: settings.progressKept)
             let answer = HeartbeatAnswer(
                 canceled: try await sessions.canceled(session: request.session),
-                lost: try await sessions.lost(request.held, session: request.session))
+                lost: try await sessions.lost(request.held, session: request.session),
+                ended: try await sessions.ended(interrupted, host: host))
             let stale = try await OperationRescueStore(change.transaction).unlisted(
                 session: request.session, milliseconds: interval)
             return (answer, stale)

@@ -7,6 +7,8 @@ struct ClaimedOperation: Sendable {
     var kind: OperationKind
     var root: OperationID
     var epoch: Int64
+    /// The epoch of the project's guard, where its tree holds it (D7).
+    var guardEpoch: Int64?
     var attempt: Int
     var sequence: Int64
     /// A copy's identity for `volume.apply` of a copy.
@@ -92,8 +94,9 @@ struct OperationClaim: Sendable {
                 SELECT operation, epoch, attempt, \(session)::uuid, \(owner)::text FROM chosen
             )
             SELECT c.operation, c.epoch, c.attempt, c.sequence, o.kind, o.root, o.input,
-                CASE WHEN o.scope_kind = 'copy' THEN o.scope END AS copy
+                g.epoch AS guard_epoch, CASE WHEN o.scope_kind = 'copy' THEN o.scope END AS copy
             FROM chosen c JOIN operations o ON o.id = c.operation
+            LEFT JOIN guards g ON g.project = o.project AND g.operation = o.root
             ORDER BY c.sequence
             """)
         return try result.rows.map(operation)
@@ -102,7 +105,8 @@ struct OperationClaim: Sendable {
     private func operation(_ row: PostgresRow) throws -> ClaimedOperation {
         ClaimedOperation(
             id: try row.decode("operation"), kind: try row.kind(), root: try row.decode("root"),
-            epoch: try row.decode("epoch"), attempt: try row.decode("attempt"),
+            epoch: try row.decode("epoch"), guardEpoch: try row.decode("guard_epoch"),
+            attempt: try row.decode("attempt"),
             sequence: try row.decode("sequence"), copy: try row.decode("copy"),
             input: try row.decode("input", as: JSONColumn<JSONValue>.self).value)
     }

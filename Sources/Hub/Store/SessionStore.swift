@@ -156,6 +156,21 @@ struct SessionStore: Sendable {
         return try result.rows.map { try $0.decode("operation") }
     }
 
+    /// The operations of a host among `interrupted` that have ended.
+    ///
+    /// One that is not known has not: what its host keeps of it may be all that there is.
+    func ended(_ interrupted: [OperationID], host: HostID) async throws -> [OperationID]? {
+        guard !interrupted.isEmpty else { return nil }
+        let operations = interrupted.map(\.uuid)
+        // 11.
+        let result = try await transaction.query(
+            """
+            SELECT e.operation FROM operation_end e JOIN operations o ON o.id = e.operation
+            WHERE e.operation = ANY(\(operations)::text[]::uuid[]) AND o.lane = \(host.uuid)
+            """)
+        return try result.rows.map { try $0.decode("operation") }
+    }
+
     /// The session's operations that somebody asked to stop.
     func canceled(session: SessionID) async throws -> [OperationID] {
         // 10.

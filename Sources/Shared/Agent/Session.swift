@@ -105,17 +105,23 @@ public struct LeasedOperation: Sendable, Codable, Hashable {
     public var kind: OperationKind
     /// The fencing number of this lease (D7).
     public var epoch: Int64
+    /// The epoch of the guard that it works under, of a move, restore or deletion; nil where none.
+    ///
+    /// A host that has seen it refuses every lease on the project that is older.
+    public var guardEpoch: Int64?
     /// Which try this is, from 1.
     public var attempt: Int
     /// The kind's own input document.
     public var input: JSONValue
 
     public init(
-        id: OperationID, kind: OperationKind, epoch: Int64, attempt: Int, input: JSONValue
+        id: OperationID, kind: OperationKind, epoch: Int64, guardEpoch: Int64? = nil,
+        attempt: Int, input: JSONValue
     ) {
         self.id = id
         self.kind = kind
         self.epoch = epoch
+        self.guardEpoch = guardEpoch
         self.attempt = attempt
         self.input = input
     }
@@ -139,11 +145,18 @@ public struct HeldLease: Sendable, Codable, Hashable {
 public struct HeartbeatRequest: Sendable, Codable {
     public var session: SessionID
     public var held: [HeldLease]
+    /// Operations that do not run here and did not end here for good, at most 1,000: what they left
+    /// is kept until they have ended.
+    public var interrupted: [OperationID]?
     public var status: HostStatus
 
-    public init(session: SessionID, held: [HeldLease], status: HostStatus) {
+    public init(
+        session: SessionID, held: [HeldLease], interrupted: [OperationID]? = nil,
+        status: HostStatus
+    ) {
         self.session = session
         self.held = held
+        self.interrupted = interrupted
         self.status = status
     }
 }
@@ -154,10 +167,13 @@ public struct HeartbeatAnswer: Sendable, Codable {
     public var canceled: [OperationID]
     /// Operations whose lease is gone: stop and report nothing.
     public var lost: [OperationID]
+    /// Which of the interrupted operations have ended: nobody goes on with them.
+    public var ended: [OperationID]?
 
-    public init(canceled: [OperationID], lost: [OperationID]) {
+    public init(canceled: [OperationID], lost: [OperationID], ended: [OperationID]? = nil) {
         self.canceled = canceled
         self.lost = lost
+        self.ended = ended
     }
 }
 

@@ -56,14 +56,15 @@ actor ScriptedAgent {
 
     @discardableResult
     func heartbeat(
-        _ held: [LeasedOperation], progress: Progress? = nil
+        _ held: [LeasedOperation], progress: Progress? = nil,
+        interrupted: [OperationID]? = nil
     ) async throws -> HeartbeatAnswer {
         try await engine.service.heartbeat(
             HeartbeatRequest(
                 session: session,
                 held: held.map {
                     HeldLease(operation: $0.id, epoch: $0.epoch, progress: progress)
-                },
+                }, interrupted: interrupted,
                 status: HostStatus(
                     agentVersion: "1", filesystem: nil, freeBytes: 1, totalBytes: 2,
                     outboxPending: 0, trouble: nil)), host: host)
