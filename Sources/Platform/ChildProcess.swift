@@ -17,6 +17,7 @@ public enum ChildProcess {
     ///   - outputLimitBytes: the most that it may write, for each of output and error output,
     ///     default 1 MiB.
     ///   - user: who it runs as (needs root), default this program's own user.
+    ///   - controlGroup: which group it and all its descendants are in, default this program's.
     ///   - deadline: how long it may take, default for ever.
     /// - Returns: how it ended and what it wrote; a code other than zero is a normal result.
     /// - Throws: `PlatformError` when it cannot be started (`childProcess`, with the error number)
@@ -24,13 +25,13 @@ public enum ChildProcess {
     public static func run(
         _ program: String, _ arguments: [String], environment: [String: String]? = nil,
         directory: String? = nil, input: [UInt8] = [], outputLimitBytes: Int = 1 << 20,
-        user: UserIdentity? = nil, deadline: Duration? = nil
+        user: UserIdentity? = nil, controlGroup: ControlGroup? = nil, deadline: Duration? = nil
     ) async throws -> ChildResult {
         try Task.checkCancellation()
         // It dies with the thread that spawned it, which stays with it to the end.
         let spawn = Spawn(
             program: program, arguments: arguments, environment: environment,
-            directory: directory, user: user, diesWithParent: true)
+            directory: directory, user: user, diesWithParent: true, controlGroup: controlGroup)
         let conversation = try ChildConversation(
             spawn: spawn, input: input, limitBytes: outputLimitBytes, deadline: deadline)
         let queue = DispatchQueue(label: "berth.child \(program)")

@@ -52,7 +52,8 @@ struct StorageTroubleTests {
             let big = fleet.path("big")
             try await fleet.shell("mkdir '\(big)'; head -c 200000000 /dev/urandom >'\(big)/data'")
             try await fleet.refused(
-                8, ["No space left on device", big], "project", "import", "thesis", big, "--to",
+                8, ["does not fit", "No space left on device", big, "free space"],
+                "project", "import", "thesis", big, "--to",
                 "big")
             #expect(try await fleet.listing(volume).inner == listing.inner)
 

@@ -29,13 +29,18 @@ struct VolumeExecute: Sendable {
         let volume = input.volume
         let directory = work.layout.volume(volume.project)
         let user = input.asRoot ? nil : UserIdentity(userID: volume.uid, groupID: volume.gid)
+        // Whatever it leaves behind is found there by the next stop, also what became another user.
+        let group = ProjectProcesses(
+            volume.project, uid: volume.uid, ledger: work.ledger.id
+        ).group
         do {
+            try group?.create()
             let result = try await ChildProcess.run(
                 program, Array(input.command.dropFirst()),
                 environment: RuntimeEnvironment.make(
                     project: volume.project, home: directory, more: [:]),
                 directory: directory, outputLimitBytes: Self.outputLimitBytes, user: user,
-                deadline: .seconds(input.timeoutSeconds))
+                controlGroup: group, deadline: .seconds(input.timeoutSeconds))
             let output = result.output + result.errorOutput
             return VolumeExecuteResult(
                 exitCode: Self.exitCode(result.exit),

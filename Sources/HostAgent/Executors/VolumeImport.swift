@@ -59,11 +59,20 @@ struct VolumeImport: Sendable {
         do {
             result = try await ChildProcess.run(
                 "/bin/sh", ["-c", Self.script, "sh", String(inode), input.directory, owner],
+                environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"],
                 directory: path, outputLimitBytes: Self.outputLimitBytes)
         } catch let error as PlatformError where error.code == .limitExceeded {
             throw Failure(code: "import-failed", message: "\(error)")
         }
         guard result.isSuccess else {
+            // cp(1) says it with the system's own words (strerror(3)), in the C locale.
+            if result.errorText.contains("No space left on device") {
+                throw Failure(
+                    code: "host-full",
+                    message: "\(input.directory) does not fit on the host: "
+                        + String(result.errorText.prefix(1000)),
+                    hint: "free space on the host, or move a project away, and import it again")
+            }
             throw Failure(
                 code: "import-failed",
                 message: "\(input.directory) could not be copied: "

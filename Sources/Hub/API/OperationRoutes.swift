@@ -132,7 +132,7 @@ struct OperationRoutes: Sendable {
                 try await writer.write(Array((event + "\n\n").utf8))
                 spoken = clock.now
             }
-            if now.state.isTerminal { return }
+            if now.state.isTerminal || operations.isClosed { return }
             if clock.now - spoken > heartbeat {
                 try await writer.write(Array(":\n\n".utf8))
                 spoken = clock.now

@@ -56,6 +56,8 @@ struct AgentLeases: Sendable {
         let deadline = ContinuousClock.now + wait
         while true {
             let ticket = changes.bell.ticket(host.uuid)
+            // Work is better given out by a hub that stays.
+            if changes.bell.isClosed { return LeaseAnswer(operations: []) }
             let answer = try await claim(request, host: host, limit: limit)
             let rest = deadline - .now
             if !answer.operations.isEmpty || rest <= .zero { return answer }

@@ -11,6 +11,7 @@ final class OperationBell: Sendable {
         var rings: [String: UInt64] = [:]
         var everywhere: UInt64 = 0
         var isWanted = false
+        var isClosed = false
         var listener: CheckedContinuation<Void, Never>?
     }
 
@@ -26,6 +27,15 @@ final class OperationBell: Sendable {
     /// How often a lane was rung until now; take it before looking at the tables.
     func ticket(_ lane: String) -> UInt64 {
         state.withLock { $0.everywhere &+ ($0.rings[lane] ?? 0) }
+    }
+
+    /// Whether this process is about to end: nobody should wait for long any more.
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// Wakes all for the last time.
+    func close() {
+        state.withLock { $0.isClosed = true }
+        ringAll()
     }
 
     /// Rings lanes of this process, and asks for one message to the other hubs.

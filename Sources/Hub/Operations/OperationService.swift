@@ -77,6 +77,9 @@ struct OperationService: Sendable {
         return CreatedOperation(operation: operation, isReplay: isReplay)
     }
 
+    /// Whether this hub is about to end: streams should too.
+    var isClosed: Bool { bell.isClosed }
+
     /// Wakes all who wait for work; only after a commit.
     func announce() {
         bell.ringAll()
@@ -220,7 +223,7 @@ struct OperationService: Sendable {
                 try await OperationCancelStore(transaction).hasEnded(operation)
             }
             let rest = deadline - .now
-            if hasEnded || rest <= .zero { return try await describe(operation) }
+            if hasEnded || rest <= .zero || bell.isClosed { return try await describe(operation) }
             try await bell.wait(
                 OperationBell.ended, after: ticket, atMost: min(settings.poll, rest))
         }

@@ -53,10 +53,15 @@ struct HubDirectory: Sendable {
 
     /// Holds the directory until the answer goes.
     ///
-    /// - Throws: `HubError` `.dataDirectory` when another hub holds it.
+    /// - Throws: `HubError` `.dataDirectory` when another hub holds it, or the lock cannot be used.
     func hold() throws -> FileLock {
         do {
             return try FileLock(path: lock, purpose: "the hub's data directory")
+        } catch let error as PlatformError where error.code != .locked {
+            throw HubError(
+                .dataDirectory, "the lock of the data directory \(path) cannot be used: \(error)",
+                hint: "look at \(lock): its owner, its mode, and the room on its disk",
+                cause: error)
         } catch {
             throw HubError(
                 .dataDirectory, "the data directory \(path) is in use by another hub",

@@ -63,7 +63,11 @@ struct HubServer: Sendable {
         let server = try HTTPServer(options: try options(authority), handler: api.answer)
         listening("https://\(server.address):\(server.port)")
         for warning in warnings { logger.warning("note", ["text": .string(warning)]) }
-        var services: [any Service] = [server]
+        let (ended, end) = AsyncStream.makeStream(
+            of: Int32.self, bufferingPolicy: .bufferingNewest(1))
+        var services: [any Service] = [
+            GracefulServer(server: server, bell: bell, termination: termination, ended: end)
+        ]
         let chores = RepositoryChores(vault: vault, pool: pool, log: logger)
         services += operations.services(
             database: database.options,
@@ -83,7 +87,7 @@ struct HubServer: Sendable {
             feed, FleetFold(pool: pool, log: logger), locks,
             ClusterWatch(cluster: database.cluster, logger: logger),
         ]
-        try await runServices(services, until: termination)
+        try await runServices(services, until: ended)
         await pool.close()
     }
 
