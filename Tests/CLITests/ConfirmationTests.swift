@@ -43,6 +43,34 @@ struct ConfirmationTests {
     }
 
     @Test(
+        "abandoning an operation needs a yes, and says why for its record",
+        arguments: [([], 11), (["--yes", "--reason", "burnt down"], 0)] as [([String], Int32)])
+    func abandon(flags: [String], code: Int32) async throws {
+        let id = Samples.operationID()
+        let abandon = "POST /v1/operations/\(id)/abandon"
+        let routes: [String: CannedHub.Route] = [
+            "GET /v1/operations/\(id)": { _, _ in
+                try CannedHub.json(Samples.operation(.running))
+            },
+            abandon: { _, _ in
+                try CannedHub.json(
+                    Samples.operation(
+                        .failed, failure: Failure(code: "abandoned", message: "given up")))
+            },
+        ]
+        try await CannedHub.serving(routes) { hub in
+            let result = try await BerthProcess(loggedInTo: hub.address).run(
+                ["operation", "abandon", "\(id)"] + flags)
+            #expect(result.code == code, "\(result.errorText)")
+            #expect(hub.requests(abandon).count == (code == 0 ? 1 : 0))
+            for seen in hub.requests(abandon) {
+                #expect(
+                    try JSON.decode(AbandonRequest.self, from: seen.body).reason == "burnt down")
+            }
+        }
+    }
+
+    @Test(
         "a running project is moved after a yes; a stopped one at once",
         arguments: [(true, [], 11), (true, ["--yes"], 0), (false, [], 0)]
             as [(Bool, [String], Int32)])

@@ -2,7 +2,7 @@ import Shared
 
 /// `operation …`.
 enum OperationCommands {
-    static let all = [list, show, watch, wait, cancel]
+    static let all = [list, show, watch, wait, cancel, abandon]
 
     private static let list = CommandDescription(
         "operation list", aliases: ["ls"],
@@ -70,6 +70,34 @@ enum OperationCommands {
         details: "Past its point of no return an operation is not canceled: exit code 5.",
         examples: ["berth op cancel 3vqjhp41"],
         run: { try await CancelOperation(invocation: $0).run() })
+
+    private static let abandon = CommandDescription(
+        "operation abandon", [.one("OPERATION")],
+        options: [OptionDescription("reason", .text("TEXT"), "why, for its record")],
+        summary: "End an operation that nobody can bring to its end",
+        details: """
+            Nobody is asked and nothing is undone: its parts end too, what its workers still send
+            is refused, and its hosts clean up. Try berth operation cancel first.
+            """,
+        examples: ["berth op abandon 3vqjhp41 --reason \"its host burnt down\" --yes"]
+    ) { invocation in
+        let operation = try await find(try invocation.word(0), invocation)
+        let title = Ending.title(of: operation)
+        if !operation.state.isTerminal {
+            try await Confirmation(invocation: invocation).agree(
+                to: "\(title) is \(operation.state.rawValue). End it and undo nothing?")
+        }
+        let end = try await invocation.change(
+            "POST", ["operations", operation.id.description, "abandon"],
+            body: AbandonRequest(reason: try invocation.options.text("reason")),
+            as: OperationDescription.self)
+        let isAbandoned = end.failure?.code == "abandoned"
+        try await invocation.publisher.one(
+            end, schema: "operation/1", id: end.id.description,
+            text:
+                "\(title) \(isAbandoned ? "was abandoned" : "had already \(end.state.rawValue)")\n")
+        return isAbandoned ? .done : .refused
+    }
 
     /// The operation that a word names.
     static func find(

@@ -17,6 +17,7 @@ struct OperationRoutes: Sendable {
             Route("GET", "/v1/operations", .admin, list),
             Route("GET", "/v1/operations/:operation", .admin, show),
             Route("POST", "/v1/operations/:operation/cancel", .admin, cancel),
+            Route("POST", "/v1/operations/:operation/abandon", .admin, abandon),
             Route("GET", "/v1/operations/:operation/events", .admin, events),
         ]
     }
@@ -86,6 +87,16 @@ struct OperationRoutes: Sendable {
         let id = try await resolve(context)
         let operation = try await operations.cancel(id, by: context.author)
         return try .json(operation)
+    }
+
+    private func abandon(_ context: RequestContext) async throws -> HTTPResponse {
+        let request = try await context.decode(AbandonRequest.self, limitBytes: 8192)
+        guard (request.reason ?? "").utf8.count <= 1000 else {
+            throw Problem.invalidParameter("reason", "must have at most 1,000 bytes")
+        }
+        var author = context.author
+        author.reason = request.reason
+        return try .json(try await operations.abandon(try await resolve(context), by: author))
     }
 
     /// Server-sent events: `progress` with the message's sequence as its id, `state` when the state

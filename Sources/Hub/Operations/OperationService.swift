@@ -166,6 +166,24 @@ struct OperationService: Sendable {
         return try await describe(operation)
     }
 
+    /// Ends an operation whatever it does, with all its parts; nothing is undone.
+    ///
+    /// - Returns: how it stands now; nil when there is no such operation.
+    func abandon(
+        _ operation: OperationID, by author: RegistryWriter.Author
+    ) async throws -> OperationDescription? {
+        try await changes.run(author: author) { change in
+            let bodies = OperationBodyReader(change.transaction)
+            guard let body = try await bodies.body(operation) else { return }
+            try await OperationStore(change.transaction).lockTrees([body.root])
+            try await OperationAbandonment.run(body, by: author, in: &change)
+        }
+        log.warning(
+            "an operation was abandoned",
+            ["operation": "\(operation)", "actor": "\(author.actor)"])
+        return try await describe(operation)
+    }
+
     /// Cancels a copy that has not ended.
     ///
     /// - Throws: `Problem` 404 `copy-not-found`, 409 `copy-ended`.

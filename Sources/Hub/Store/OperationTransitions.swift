@@ -51,6 +51,23 @@ struct OperationTransitions: Sendable {
         return try result.first?.decode("attempt")
     }
 
+    /// Takes an operation from whoever works on it.
+    ///
+    /// - Returns: the epoch of the lease; nil when nobody does.
+    func leaveRun(_ operation: OperationID) async throws -> Int64? {
+        // 14.
+        let result = try await transaction.query(
+            "DELETE FROM operation_run WHERE operation = \(operation) RETURNING epoch")
+        return try result.first?.decode("epoch")
+    }
+
+    /// An epoch above all leases given out before it.
+    func drawEpoch() async throws -> Int64 {
+        // 15.
+        try await transaction.query("SELECT nextval('operation_epoch') AS epoch").one()
+            .decode("epoch")
+    }
+
     /// Takes an operation out of wherever it waits.
     ///
     /// The order is the one in which others move it on without the tree's lock, so that nothing

@@ -67,6 +67,16 @@ public struct OperationDescription: Sendable, Codable, Hashable {
     }
 }
 
+/// Body of `POST /v1/operations/{id}/abandon`.
+public struct AbandonRequest: Sendable, Codable {
+    /// Why, for the operation's record; at most 1,000 bytes.
+    public var reason: String?
+
+    public init(reason: String?) {
+        self.reason = reason
+    }
+}
+
 /// One lease of an operation.
 public struct OperationAttempt: Sendable, Codable, Hashable {
     public var attempt: Int
