@@ -41,8 +41,9 @@ struct WorkflowRunner: Service {
             chores: chores)
     }
 
-    /// Opens one session after another; a session ends only when the database could not be
-    /// reached for the length of a lease.
+    /// Opens one session after another; a session ends only when its lease could not be renewed for
+    /// two thirds of it, and with it all that is worked on: what the hub does in a bucket must not go
+    /// on when another hub may do the same.
     func run() async throws {
         var random = Random()
         var failures = 0
@@ -64,10 +65,12 @@ struct WorkflowRunner: Service {
     }
 
     private func work(_ session: SessionID) async throws {
+        let fence = Locked(LeaseFence(renewedAt: .now, lease: settings.lease))
         try await worker.open(session)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await beat(session) }
+            group.addTask { try await beat(session, fence) }
             group.addTask { try await claim(session) }
+            group.addTask { try await watch(fence) }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -75,14 +78,31 @@ struct WorkflowRunner: Service {
 
     // MARK: The heartbeat
 
-    private func beat(_ session: SessionID) async throws {
+    private func beat(_ session: SessionID, _ fence: Locked<LeaseFence>) async throws {
         while true {
             try await Task.sleep(for: worker.interval)
             let leases = held.withLock { held in
                 held.map { HeldLease(operation: $0.key, epoch: $0.value) }
             }
-            try await withDeadline(settings.lease, "the hub's heartbeat") {
+            let sentAt = ContinuousClock.now
+            do {
                 try await worker.beat(session, held: leases)
+                fence.withLock { $0.renew(sentAt: sentAt) }
+            } catch let error as PostgresError {
+                log.warning(
+                    "the hub's heartbeat failed", ["error": LogValue(describing: error)])
+            }
+        }
+    }
+
+    /// Ends the session when its lease may be gone, whatever the others wait for.
+    private func watch(_ fence: Locked<LeaseFence>) async throws {
+        while true {
+            let stopsAt = fence.withLock { $0.stopsAt }
+            try await ContinuousClock().sleep(until: stopsAt)
+            if fence.withLock({ $0.mustStop(at: .now) }) {
+                throw HubError(
+                    .database, "the lease of the hub's session could not be renewed in time")
             }
         }
     }
@@ -95,8 +115,7 @@ struct WorkflowRunner: Service {
             while true {
                 let ticket = changes.bell.ticket(OperationBell.hub)
                 let free = settings.workers - held.withLock { $0.count }
-                let claimed =
-                    free > 0 ? try await worker.claim(session, limit: free, floors) : []
+                let claimed = free > 0 ? try await take(session, limit: free, floors) : []
                 for operation in claimed {
                     held.withLock { $0[operation.id] = operation.epoch }
                     group.addTask {
@@ -114,6 +133,20 @@ struct WorkflowRunner: Service {
                         OperationBell.hub, after: ticket, atMost: settings.poll)
                 }
             }
+        }
+    }
+
+    /// Takes ready work; none while the database cannot be reached.
+    ///
+    /// What was given out in an answer that was lost is not listed, and so taken back.
+    private func take(
+        _ session: SessionID, limit: Int, _ floors: ClaimFloors
+    ) async throws -> [ClaimedOperation] {
+        do {
+            return try await worker.claim(session, limit: limit, floors)
+        } catch let error as PostgresError {
+            log.debug("no work can be claimed", ["error": LogValue(describing: error)])
+            return []
         }
     }
 }

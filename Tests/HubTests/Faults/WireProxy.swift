@@ -28,6 +28,7 @@ final class WireProxy: Sendable {
     private struct State {
         var plan: Plan?
         var messages = 0
+        var isStalled = false
         var isDone = false
     }
 
@@ -70,10 +71,17 @@ final class WireProxy: Sendable {
         state.withLock { $0 = State(plan: plan) }
     }
 
+    /// Lets nothing through any more, and says nothing.
+    func stall() {
+        state.withLock { $0.isStalled = true }
+    }
+
     /// How many messages there have been since `arm`.
     var messages: Int { state.withLock { $0.messages } }
     /// Whether the planned cut has happened.
     var hasCut: Bool { state.withLock { $0.isDone } }
+
+    fileprivate var isStalled: Bool { state.withLock { $0.isStalled } }
 
     /// Counts a message and says whether it is the one to be cut.
     fileprivate func next() -> Cut? {
@@ -93,7 +101,9 @@ final class WireProxy: Sendable {
         }
         guard unsafe poll(&polled, nfds_t(polled.count), 100) > 0 else { return }
         for (index, connection) in connections.enumerated() {
-            if polled[2 * index + 1].revents != 0 { connection.fromClient { self.next() } }
+            if polled[2 * index + 1].revents != 0 {
+                connection.fromClient(isStalled: isStalled) { self.next() }
+            }
             if polled[2 * index + 2].revents != 0, connection.isOpen { connection.fromServer() }
         }
         connections.removeAll { !$0.isOpen }
@@ -128,8 +138,9 @@ private final class WireConnection {
         close(server)
     }
 
-    func fromClient(_ next: () -> WireProxy.Cut?) {
+    func fromClient(isStalled: Bool, _ next: () -> WireProxy.Cut?) {
         guard let bytes = UnixSocket.read(client) else { return end() }
+        if isStalled { return }
         sent += bytes
         while let frame = takeFrame() {
             let asks =

@@ -1,0 +1,110 @@
+import Platform
+import Postgres
+import Shared
+import Testing
+
+@testable import Hub
+
+@Suite("A hub that works under a lease", .timeLimit(.minutes(3)))
+struct HubLeaseTests {
+    /// When the work of a chore began, and when it was told to stop.
+    private struct Times: Sendable {
+        var began: ContinuousClock.Instant?
+        var stopped: ContinuousClock.Instant?
+    }
+
+    @Test("stops its work before the lease is over when its database does not answer any more")
+    func stopsItself() async throws {
+        var settings = Engine.quick
+        settings.lease = .seconds(9)
+        settings.heartbeat = .seconds(1)
+        let engine = try await Engine(settings)
+        let proxy = try WireProxy(to: engine.options)
+        defer { proxy.stop() }
+        let hub = Engine(again: engine, through: proxy.options)
+        let host = try await engine.host("a")
+        let project = try await engine.project("web", on: host)
+        let times = Locked(Times())
+        let runner = WorkflowRunner(
+            hub.changes, settings: settings, identifiers: hub.identifiers, log: hub.log,
+            hasPath: { _, _ in true },
+            chores: { _, _, _ in
+                times.withLock { $0.began = .now }
+                do {
+                    try await Task.sleep(for: .seconds(600))
+                } catch {
+                    times.withLock { $0.stopped = .now }
+                    throw error
+                }
+                return .snapshotsRemoved
+            })
+        _ = try await engine.service.create(.prune(project), by: engine.author)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await runner.run() }
+            try await withDeadline(.seconds(60), "the work's begin") {
+                while times.withLock({ $0.began }) == nil {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+            }
+            // A heartbeat has been sent at most now: the lease is over nine seconds later.
+            let stalled = ContinuousClock.now
+            proxy.stall()
+            try await withDeadline(.seconds(60), "the work's end") {
+                while times.withLock({ $0.stopped }) == nil {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+            }
+            let stopped = try #require(times.withLock { $0.stopped })
+            #expect(stopped - stalled < settings.lease)
+            // Whoever waits for the silent server hears that it is gone.
+            proxy.stop()
+            group.cancelAll()
+            while await group.nextResult() != nil {}
+        }
+    }
+
+    @Test("keeps its work while a connection breaks now and then")
+    func survives() async throws {
+        var settings = Engine.quick
+        settings.lease = .seconds(6)
+        settings.heartbeat = .milliseconds(100)
+        let engine = try await Engine(settings)
+        let host = try await engine.host("a")
+        let project = try await engine.project("web", on: host)
+        let began = Locked(0)
+        let isOver = Locked(false)
+        let runner = WorkflowRunner(
+            engine.changes, settings: settings, identifiers: engine.identifiers, log: engine.log,
+            hasPath: { _, _ in true },
+            chores: { _, _, _ in
+                began.withLock { $0 += 1 }
+                while !isOver.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(10)) }
+                return .refused(Failure(code: "over", message: "over"))
+            })
+        let id = try await engine.service.create(.prune(project), by: engine.author).operation.id
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await runner.run() }
+            for _ in 0..<10 {
+                try await Task.sleep(for: .milliseconds(100))
+                let connection = try await PostgresConnection.connect(engine.options)
+                try await connection.query(
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid()
+                    """)
+                await connection.close()
+            }
+            isOver.withLock { $0 = true }
+            var ended: OperationDescription?
+            while ended?.state.isTerminal != true {
+                ended = try await engine.stubborn {
+                    try await engine.service.waitForTerminal(id, atMost: .seconds(30))
+                }
+            }
+            #expect(ended?.failure?.code == "over")
+            #expect(began.withLock { $0 } == 1)
+            group.cancelAll()
+            while await group.nextResult() != nil {}
+        }
+    }
+}
