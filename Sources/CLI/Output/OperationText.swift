@@ -51,6 +51,7 @@ struct OperationText: Sendable {
         facts.add("state", operation.state.rawValue)
         facts.add("phase", operation.phase.map(HarmlessText.text))
         facts.add("waiting", operation.waiting.map { HarmlessText.text($0.sentence) })
+        facts.add("waits since", operation.waiting?.since.map(\.description))
         facts.add("next try", operation.waiting?.nextTryAt.map(\.description))
         if operation.state == .running, let progress = operation.progress {
             let amounts = ProgressLine.amounts(progress, isMoving: true)

@@ -28,7 +28,9 @@ struct OperationReader: Sendable {
             (SELECT a.ending FROM operation_attempt a WHERE a.operation = o.id
                 ORDER BY a.epoch DESC LIMIT 1) AS last_ending,
             coalesce(w.reason, d.reason) AS reason, coalesce(w.sentence, d.sentence) AS sentence,
-            coalesce(w.wake_at, d.due_at) AS next_try_at, e.result, e.failure, e.cancel_confirmed,
+            coalesce(w.wake_at, d.due_at) AS next_try_at,
+            coalesce(w.since, q.ready_at, (SELECT max(a.ended_at) FROM operation_attempt a
+                WHERE a.operation = o.id), o.created_at) AS waits_since, e.result, e.failure, e.cancel_confirmed,
             e.finished_at, c.requested_at AS cancel_requested_at, g.progress,
             child.kind AS child_kind, child.host_name AS child_host, child.seen_at AS child_seen,
             child.is_online AS child_online, child.progress AS child_progress,
@@ -50,6 +52,7 @@ struct OperationReader: Sendable {
         LEFT JOIN operation_run r ON r.operation = o.id
         LEFT JOIN operation_waiting w ON w.operation = o.id
         LEFT JOIN operation_delayed d ON d.operation = o.id
+        LEFT JOIN operation_ready q ON q.operation = o.id
         LEFT JOIN operation_workflow f ON f.operation = o.id
         LEFT JOIN operation_end e ON e.operation = o.id
         LEFT JOIN operation_cancel c ON c.operation = o.id

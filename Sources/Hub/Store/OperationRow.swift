@@ -42,11 +42,14 @@ struct OperationRow: Sendable {
     }
 
     private func waiting(_ state: OperationState) throws -> Waiting? {
+        var waiting: Waiting
         switch state {
-        case .running, .succeeded, .failed, .canceled, .expired: nil
-        case .queued: try queued()
-        case .waiting: try parked()
+        case .running, .succeeded, .failed, .canceled, .expired: return nil
+        case .queued: waiting = try queued()
+        case .waiting: waiting = try parked()
         }
+        waiting.since = try row.decode("waits_since")
+        return waiting
     }
 
     private func queued() throws -> Waiting {

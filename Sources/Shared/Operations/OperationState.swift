@@ -50,10 +50,16 @@ public struct Waiting: Sendable, Codable, Hashable {
     public let sentence: String
     /// When it is tried next, where that is known.
     public let nextTryAt: Timestamp?
+    /// Since when it has not been worked on.
+    public var since: Timestamp?
 
-    public init(reason: WaitingReason, sentence: String, nextTryAt: Timestamp? = nil) {
+    public init(
+        reason: WaitingReason, sentence: String, nextTryAt: Timestamp? = nil,
+        since: Timestamp? = nil
+    ) {
         self.reason = reason
         self.sentence = sentence
         self.nextTryAt = nextTryAt
+        self.since = since
     }
 }
