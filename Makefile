@@ -46,7 +46,7 @@ down: ## Stop what `make up` started and remove it
 	@scripts/fleet.sh down
 
 soak-operations: setup ## Cut the database connection at every message of every kind of operation
-	@export BERTH_SOAK=1
+	@export BERTH_SOAK=$${BERTH_SOAK:-1}
 	swift build --build-tests
 	swift test --skip-build --filter '^HubTests\.EveryMessageTests'
 

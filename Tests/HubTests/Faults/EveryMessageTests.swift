@@ -6,8 +6,9 @@ import Testing
 
 @testable import Hub
 
-/// `make soak-operations` cuts at every message of every scenario.
-private let isSoak = unsafe getenv("BERTH_SOAK") != nil
+/// `make soak-operations` cuts at every message of every scenario (`BERTH_SOAK=1`); `BERTH_SOAK=7`
+/// at every seventh point.
+private let soakStride = unsafe getenv("BERTH_SOAK").flatMap { unsafe Int(String(cString: $0)) }
 
 /// What a run of a scenario came to, and how many messages it took.
 private struct Run: Sendable {
@@ -84,11 +85,14 @@ private struct Bench: Sendable {
     }
 
     /// Every message, before it, behind it, behind its answer.
-    func checkAll(against whole: Run) async throws {
-        for message in 1...whole.messages {
-            for cut in WireProxy.Cut.allCases {
-                try await check(WireProxy.Plan(message: message, cut: cut), against: whole)
-            }
+    ///
+    /// - Parameter stride: every so many of these points.
+    func checkAll(against whole: Run, stride: Int = 1) async throws {
+        let points = (1...whole.messages).flatMap { message in
+            WireProxy.Cut.allCases.map { WireProxy.Plan(message: message, cut: $0) }
+        }
+        for index in Swift.stride(from: 0, to: points.count, by: max(1, stride)) {
+            try await check(points[index], against: whole)
         }
     }
 }
@@ -96,7 +100,7 @@ private struct Bench: Sendable {
 // One after another: each keeps a processor busy, and other tests have deadlines.
 @Suite(
     "A connection cut at any message to the database", .serialized,
-    .timeLimit(.minutes(isSoak ? 60 : 10)))
+    .timeLimit(.minutes(soakStride == nil ? 10 : 60)))
 struct EveryMessageTests {
     @Test(
         "loses and repeats nothing of an operation, whichever message it is",
@@ -115,8 +119,8 @@ struct EveryMessageTests {
     func seededPoints(_ scenario: Scenario) async throws {
         let bench = try await Bench(scenario)
         let whole = try await bench.run(nil)
-        if isSoak {
-            try await bench.checkAll(against: whole)
+        if let soakStride {
+            try await bench.checkAll(against: whole, stride: soakStride)
         } else {
             // The same points on every run of the tests.
             var random = SeededNumbers(
