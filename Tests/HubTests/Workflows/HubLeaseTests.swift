@@ -24,6 +24,7 @@ struct HubLeaseTests {
         let hub = Engine(again: engine, through: proxy.options)
         let host = try await engine.host("a")
         let project = try await engine.project("web", on: host)
+        try await engine.backup(of: project)
         let times = Locked(Times())
         let runner = WorkflowRunner(
             hub.changes, settings: settings, identifiers: hub.identifiers, log: hub.log,
@@ -71,6 +72,7 @@ struct HubLeaseTests {
         let engine = try await Engine(settings)
         let host = try await engine.host("a")
         let project = try await engine.project("web", on: host)
+        try await engine.backup(of: project)
         let began = Locked(0)
         let isOver = Locked(false)
         let runner = WorkflowRunner(
