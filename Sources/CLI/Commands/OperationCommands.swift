@@ -79,7 +79,7 @@ enum OperationCommands {
             Nobody is asked and nothing is undone: its parts end too, what its workers still send
             is refused, and its hosts clean up. Try berth operation cancel first.
             """,
-        examples: ["berth op abandon 3vqjhp41 --reason \"its host burnt down\" --yes"]
+        examples: ["berth op abandon 3vqjhp41 --reason burnt-down --yes"]
     ) { invocation in
         let operation = try await find(try invocation.word(0), invocation)
         let title = Ending.title(of: operation)
