@@ -2,11 +2,15 @@ import SQLite
 
 /// What the ledger has seen of the hub's history, and what a new one changes.
 extension Ledger {
-    /// The highest fencing number of any lease that was seen here; those of guards are lower.
+    /// The highest fencing number of any lease that was seen here, and of any guard, which is
+    /// remembered for longer.
     func highestEpoch() async throws -> Int64 {
         try await database.read { connection in
             try connection.queryFirst(
-                "select coalesce(max(epoch), 0) as epoch from operations")?.decode("epoch") ?? 0
+                """
+                select coalesce(max(epoch), 0) as epoch
+                from (select epoch from operations union all select epoch from guards)
+                """)?.decode("epoch") ?? 0
         }
     }
 
