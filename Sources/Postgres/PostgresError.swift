@@ -67,6 +67,10 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
     /// (40001) or deadlock (40P01).
     public var isRetryableConflict: Bool { PostgresError.isRetryable(sqlState) }
 
+    /// Whether a transaction that met this, other than in its COMMIT, surely left nothing behind, and
+    /// may succeed when it is run again.
+    var leavesNothing: Bool { isRetryableConflict || code == .connectionLost }
+
     static func isRetryable(_ sqlState: String?) -> Bool {
         sqlState == "40001" || sqlState == "40P01"
     }

@@ -75,8 +75,9 @@ public final class PostgresPool: Sendable {
     /// - Parameters:
     ///   - isolation: default read committed.
     ///   - isReadOnly: refuses changes; default false.
-    ///   - retry: how often the whole of `body` runs again after a serialization failure or a
-    ///     deadlock; default not at all. `body` must then have no effect outside the database.
+    ///   - retry: how often the whole of `body` runs again after a serialization failure, a
+    ///     deadlock, or a connection that was lost before the commit; default not at all. `body`
+    ///     must then have no effect outside the database.
     /// - Throws: as `withConnection` and `PostgresConnection.withTransaction`; `.outcomeUnknown`
     ///   when nobody can know whether the transaction happened, which is never retried.
     @discardableResult
@@ -96,7 +97,7 @@ public final class PostgresPool: Sendable {
                             isolation: isolation, isReadOnly: isReadOnly, body)
                     } catch {
                         let own = error as? PostgresError
-                        isConflict = own?.isRetryableConflict ?? false
+                        isConflict = own?.leavesNothing ?? false
                         if own?.code != .outcomeUnknown, await connection.hadConflict {
                             isConflict = true
                         }
@@ -104,7 +105,9 @@ public final class PostgresPool: Sendable {
                     }
                 }
             } catch {
-                guard isConflict, attempt < retry.attempts else { throw error }
+                // No connection: nothing was sent.
+                let isUnsent = (error as? PostgresError)?.code == .connectionFailed
+                guard isConflict || isUnsent, attempt < retry.attempts else { throw error }
                 try await Task.sleep(
                     for: retry.backoff.delay(afterAttempt: attempt, using: &random))
                 attempt += 1

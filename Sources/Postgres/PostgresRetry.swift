@@ -1,7 +1,10 @@
 public import Platform
 
-/// How often a transaction that met a serialization failure (40001) or a deadlock (40P01) is run
-/// again; no other failure is retried.
+/// How often a transaction is run again that met a serialization failure (40001), a deadlock
+/// (40P01), or the loss of its connection before its COMMIT was sent.
+///
+/// Nothing of it has happened then. No other failure is retried, and above all not a COMMIT whose
+/// answer did not come.
 public struct PostgresRetry: Sendable {
     /// How many times the transaction is run at most, 1 to 100.
     public let attempts: Int

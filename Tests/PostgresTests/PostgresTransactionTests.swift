@@ -119,6 +119,31 @@ struct PostgresTransactionTests {
         await pool.close()
     }
 
+    @Test("whose connection breaks before COMMIT left nothing, and is run again")
+    func lostBeforeCommit() async throws {
+        let pool = try await pool()
+        let runs = Locked(0)
+        try await pool.withTransaction(retry: PostgresRetry()) { transaction in
+            let run = runs.withLock { runs in
+                runs += 1
+                return runs
+            }
+            try await transaction.query("INSERT INTO t VALUES (1, \(run))")
+            if run == 1 {
+                try await transaction.query("SELECT pg_terminate_backend(pg_backend_pid())")
+            }
+        }
+        #expect(runs.withLock { $0 } == 2)
+        #expect(try await count(pool) == 1)
+        let unretried = await #expect(throws: PostgresError.self) {
+            try await pool.withTransaction { transaction in
+                try await transaction.query("SELECT pg_terminate_backend(pg_backend_pid())")
+            }
+        }
+        #expect(unretried?.code == .connectionLost)
+        await pool.close()
+    }
+
     @Test("that loses a serialization conflict is run again, so that no increment is lost")
     func serialization() async throws {
         let pool = try await pool(connections: 4)

@@ -19,7 +19,7 @@ struct EnrollmentRoutes: Sendable {
         let token = BearerToken(new: .host)
         let id = identifiers.make(TokenIdentity.self)
         let requestID = context.id
-        let principal = try await pool.withTransaction {
+        let principal = try await pool.withTransaction(retry: PostgresRetry()) {
             transaction -> TokenStore.Principal? in
             let tokens = TokenStore(transaction)
             guard let principal = try await tokens.consume(hash: hash, kind: .join),

@@ -46,7 +46,7 @@ struct EventRoutes: Sendable {
         let project = request.queryValue("project")
         let host = request.queryValue("host")
         if project != nil || host != nil {
-            try await pool.withTransaction { transaction in
+            try await pool.withTransaction(retry: PostgresRetry()) { transaction in
                 let reader = RegistryReader(transaction)
                 if let project { filter.project = try await reader.resolveProject(project) }
                 if let host { filter.host = try await reader.resolveHost(host) }

@@ -18,7 +18,7 @@ struct FleetRoutes: Sendable {
         let running = try await operations.list(
             OperationFilter(state: .running), before: nil, limit: 20)
         let counts = try await operations.counts()
-        let status = try await pool.withTransaction { transaction in
+        let status = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             FleetStatus(
                 version: SystemRoutes.version, asOf: identifiers.currentTime,
                 hosts: try await HostReader(transaction).hosts(after: "", limit: 1000),

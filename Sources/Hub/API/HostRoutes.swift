@@ -26,7 +26,7 @@ struct HostRoutes: Sendable {
     private func list(_ context: RequestContext) async throws -> HTTPResponse {
         let limit = try context.limit()
         let after = context.request.queryValue("cursor") ?? ""
-        let hosts = try await pool.withTransaction { transaction in
+        let hosts = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             try await HostReader(transaction).hosts(after: after, limit: limit)
         }
         return try .json(
@@ -37,7 +37,7 @@ struct HostRoutes: Sendable {
 
     private func show(_ context: RequestContext) async throws -> HTTPResponse {
         let reference = context.parameter("host")
-        let host = try await pool.withTransaction { transaction in
+        let host = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             let id = try await RegistryReader(transaction).resolveHost(reference)
             return try await HostReader(transaction).host(id)
         }
@@ -51,7 +51,7 @@ struct HostRoutes: Sendable {
         try Naming.check(request.name, what: "host")
         let token = BearerToken(new: .join)
         let author = context.author
-        let host = try await pool.withTransaction { transaction -> HostID in
+        let host = try await pool.withTransaction(retry: PostgresRetry()) { transaction -> HostID in
             let store = HostStore(transaction)
             let tokens = TokenStore(transaction)
             let host: HostID
@@ -86,7 +86,7 @@ struct HostRoutes: Sendable {
 
     private func check(_ context: RequestContext) async throws -> HTTPResponse {
         let reference = context.parameter("host")
-        let host = try await pool.withTransaction { transaction in
+        let host = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             try await RegistryReader(transaction).resolveHost(reference)
         }
         let created = try await operations.create(

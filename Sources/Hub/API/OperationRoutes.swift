@@ -50,7 +50,8 @@ struct OperationRoutes: Sendable {
             filter.includesChildren || request.queryValue("children") == "true"
         let project = request.queryValue("project")
         let host = request.queryValue("host")
-        (filter.project, filter.host) = try await pool.withTransaction { transaction in
+        (filter.project, filter.host) = try await pool.withTransaction(retry: PostgresRetry()) {
+            transaction in
             let reader = RegistryReader(transaction)
             var found: (ProjectID?, HostID?) = (nil, nil)
             if let project { found.0 = try await reader.resolveProject(project) }
@@ -66,7 +67,7 @@ struct OperationRoutes: Sendable {
 
     private func resolve(_ context: RequestContext) async throws -> OperationID {
         let reference = context.parameter("operation")
-        return try await pool.withTransaction { transaction in
+        return try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             try await RegistryReader(transaction).resolveOperation(reference)
         }
     }

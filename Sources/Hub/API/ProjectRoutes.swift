@@ -18,7 +18,7 @@ struct ProjectRoutes: Sendable {
     private func list(_ context: RequestContext) async throws -> HTTPResponse {
         var query = try ProjectQuery(of: context)
         let hostReference = context.request.queryValue("host")
-        let found = try await pool.withTransaction { transaction in
+        let found = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             if let hostReference {
                 query.host = try await RegistryReader(transaction).resolveHost(hostReference)
             }
@@ -30,7 +30,7 @@ struct ProjectRoutes: Sendable {
 
     private func show(_ context: RequestContext) async throws -> HTTPResponse {
         let reference = context.parameter("project")
-        let project = try await pool.withTransaction { transaction in
+        let project = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             let id = try await RegistryReader(transaction).resolveProject(reference)
             return try await ProjectReader(transaction).project(id)
         }
@@ -47,7 +47,8 @@ struct ProjectRoutes: Sendable {
         let id = identifiers.make(ProjectIdentity.self)
         let key = try context.idempotencyKey()
         let fingerprint = context.fingerprint(of: try JSON.encode(request))
-        let answer = try await pool.withTransaction { transaction -> JSONValue in
+        let answer = try await pool.withTransaction(retry: PostgresRetry()) {
+            transaction -> JSONValue in
             let keys = IdempotencyStore(transaction)
             if let key,
                 case .answer(let earlier) = try await keys.take(

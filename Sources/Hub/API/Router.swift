@@ -79,7 +79,7 @@ struct Router: Sendable {
             header.utf8.count <= 256
         else { throw Problem.unauthorized }
         let hash = BearerToken.hash(of: String(header.dropFirst(7)))
-        let principal = try await pool.withTransaction { transaction in
+        let principal = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             try await TokenStore(transaction).principal(hash: hash)
         }
         guard let principal else { throw Problem.unauthorized }

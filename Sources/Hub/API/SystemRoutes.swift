@@ -46,7 +46,7 @@ struct SystemRoutes: Sendable {
     }
 
     private func ready(_ context: RequestContext) async throws -> HTTPResponse {
-        _ = try await pool.withTransaction { transaction in
+        _ = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             try await HubRowStore(transaction).row()
         }
         return HTTPResponse(status: 200, body: .text("ready\n"))
@@ -61,7 +61,8 @@ struct SystemRoutes: Sendable {
         let hash = BearerToken.hash(of: request.token)
         let token = BearerToken(new: .admin)
         let id = identifiers.make(TokenIdentity.self)
-        let isKnown = try await pool.withTransaction { transaction -> Bool in
+        let isKnown = try await pool.withTransaction(retry: PostgresRetry()) {
+            transaction -> Bool in
             let tokens = TokenStore(transaction)
             if try await tokens.consume(hash: hash, kind: .bootstrap) == nil {
                 guard try await tokens.principal(hash: hash)?.kind == .admin else { return false }

@@ -54,7 +54,7 @@ struct BackupCommit: Sendable {
     private func check(
         _ request: CommitRequest
     ) async throws -> (VolumeBackupInput, BackupReference?) {
-        try await pool.withTransaction { transaction in
+        try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             let input = try await fenced(request, in: transaction)
             let known = try await BackupReader(transaction).backup(request.backup)
             return (input, known?.reference)
@@ -85,7 +85,7 @@ struct BackupCommit: Sendable {
         _ request: CommitRequest, _ input: VolumeBackupInput, _ repository: RepositoryID,
         _ snapshot: BlobID
     ) async throws -> BackupReference {
-        try await pool.withTransaction { transaction in
+        try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             _ = try await fenced(request, in: transaction)
             let reader = BackupReader(transaction)
             if let known = try await reader.backup(request.backup) { return known.reference }

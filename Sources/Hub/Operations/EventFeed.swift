@@ -49,7 +49,7 @@ final class EventFeed: Service {
         after: Int64, of timeline: TimelineID?, _ filter: EventFilter, limit: Int
     ) async throws -> EventPage {
         if let page = recent(after: after, of: timeline, filter, limit: limit) { return page }
-        return try await pool.withTransaction { transaction in
+        return try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             let reader = EventReader(transaction)
             let (newest, now) = try await reader.newest()
             let floor = try await floor(reader, newest: newest)
@@ -70,7 +70,7 @@ final class EventFeed: Service {
 
     /// Where the log ends, and the first event that is offered.
     func ends() async throws -> (oldest: Int64, newest: Int64) {
-        try await pool.withTransaction { transaction in
+        try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             let reader = EventReader(transaction)
             let (newest, _) = try await reader.newest()
             return (try await floor(reader, newest: newest) + 1, newest)
@@ -125,7 +125,7 @@ final class EventFeed: Service {
     /// Reads what was appended since the last look.
     private func look() async throws {
         let before = state.withLock { $0.newest }
-        let found = try await pool.withTransaction { transaction in
+        let found = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             let reader = EventReader(transaction)
             let (newest, timeline) = try await reader.newest()
             guard newest != before else { return (newest, timeline, [EventDescription]()) }
