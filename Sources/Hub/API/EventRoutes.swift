@@ -97,15 +97,18 @@ struct EventRoutes: Sendable {
         }
         let deadline = ContinuousClock.now + limit
         var after = request.after
+        var hasWaited = false
         while true {
             let page = try await feed.page(
-                after: after, of: request.timeline, request.filter, limit: request.limit)
+                after: after, of: request.timeline, request.filter, limit: request.limit,
+                hasWaited: hasWaited)
             let left = deadline - ContinuousClock.now
             guard page.items.isEmpty, page.reset == nil, left > .zero else {
                 return try .json(page)
             }
             after = page.next
-            if page.next >= page.newest { try await feed.wait(after: after, atMost: left) }
+            hasWaited = page.next >= page.newest
+            if hasWaited { try await feed.wait(after: after, atMost: left) }
         }
     }
 
@@ -128,10 +131,12 @@ struct EventRoutes: Sendable {
         var timeline = request.timeline
         var after = request.after
         var spoken = clock.now
+        var hasWaited = false
         try await write(SSEEncoder.retry(after: .seconds(3)), to: writer)
         while true {
             let page = try await feed.page(
-                after: after, of: timeline, request.filter, limit: request.limit)
+                after: after, of: timeline, request.filter, limit: request.limit,
+                hasWaited: hasWaited)
             timeline = page.timeline
             var bytes: [UInt8] = []
             if let reset = page.reset {
@@ -151,7 +156,8 @@ struct EventRoutes: Sendable {
                 try await write(bytes, to: writer)
                 spoken = clock.now
             }
-            if page.next >= page.newest {
+            hasWaited = page.next >= page.newest
+            if hasWaited {
                 let quiet = Self.heartbeat - (clock.now - spoken)
                 try await feed.wait(after: after, atMost: max(.milliseconds(10), quiet))
             }

@@ -45,10 +45,15 @@ final class EventFeed: Service {
     /// - Parameters:
     ///   - timeline: the history that the reader has seen events of; nil where it does not say.
     ///   - limit: 1 to 1,000 events.
+    ///   - hasWaited: whether the reader comes from `wait`, and so may be given what was seen when
+    ///     it was woken. Anybody else gets what is in the log now.
     func page(
-        after: Int64, of timeline: TimelineID?, _ filter: EventFilter, limit: Int
+        after: Int64, of timeline: TimelineID?, _ filter: EventFilter, limit: Int,
+        hasWaited: Bool = false
     ) async throws -> EventPage {
-        if let page = recent(after: after, of: timeline, filter, limit: limit) { return page }
+        if hasWaited, let page = recent(after: after, of: timeline, filter, limit: limit) {
+            return page
+        }
         return try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             let reader = EventReader(transaction)
             let (newest, now) = try await reader.newest()
@@ -157,7 +162,7 @@ final class EventFeed: Service {
         state.withLock { state in
             guard let now = state.timeline, timeline == nil || timeline == now,
                 let first = state.recent.first, after + 1 >= first.sequence,
-                after < state.newest, state.recent.last?.sequence == state.newest
+                after <= state.newest, state.recent.last?.sequence == state.newest
             else { return nil }
             let behind = state.recent[Int(after + 1 - first.sequence)...]
             let items = Array(behind.lazy.filter(filter.accepts).prefix(limit))
