@@ -1,4 +1,5 @@
 import Platform
+import SQLite
 import Shared
 import Testing
 
@@ -119,6 +120,35 @@ extension HostTests {
                 #expect(try await host.contents(of: path + "/home") == path + "\n")
                 #expect(try await host.hub.perform(.runtimeStop, input).state == .succeeded)
                 #expect(try ProcessTable.processes(ofUser: volume.uid).isEmpty)
+            }
+        }
+
+        /// Between starting a process and writing it down lies a moment; a process from there was
+        /// joined by a second one, and both wrote the project's files.
+        @Test("starts a project's process once, also when it died before writing it down")
+        func unknownStart() async throws {
+            try await TestHost.run { host in
+                let volume = try await host.filledProject()
+                let input = RuntimeInput(
+                    volume: volume,
+                    runtime: RuntimeDescription(
+                        command: ["/bin/sh", "-c", "echo $$ >> pids; exec sleep 1000"]))
+                #expect(try await host.hub.perform(.runtimeStart, input).state == .succeeded)
+                let path = host.layout.volume(volume.project)
+                try await host.kill()
+                // What the ledger holds in that moment.
+                let ledger = try await SQLiteDatabase.open(host.data + "/ledger.sqlite")
+                try await ledger.write { connection in
+                    _ = try connection.execute("update runtimes set pid = 0")
+                }
+                await ledger.close()
+                try await host.start()
+                #expect(try await host.hub.perform(.runtimeStart, input).state == .succeeded)
+                let pids = try await host.contents(of: path + "/pids").split(separator: "\n")
+                #expect(pids.count == 2)
+                let alive = try ProcessTable.processes(ofUser: volume.uid)
+                #expect(alive == [Int32(pids[1])])
+                #expect(try await host.hub.perform(.runtimeStop, input).state == .succeeded)
             }
         }
     }

@@ -4,6 +4,12 @@ import Shared
 
 /// Processes of projects, which outlive the agent and are found again by it.
 extension Ledger {
+    /// Notes that a project's process is about to be started, so that one that nobody wrote down is
+    /// known to be possible after a crash in between.
+    func runtimeStarting(_ project: ProjectID, boot: String) async throws {
+        try await runtimeStarted(project, RuntimeProcess(pid: 0, startTime: 0, boot: boot))
+    }
+
     /// Notes the process that a project's runtime began with.
     func runtimeStarted(_ project: ProjectID, _ process: RuntimeProcess) async throws {
         let time = UTCTime.now().millisecondsSinceEpoch
@@ -25,7 +31,8 @@ extension Ledger {
         }
     }
 
-    /// All processes that were started and not stopped; some may have ended by themselves.
+    /// All processes that were started and not stopped; some may have ended by themselves, and of
+    /// one whose id is 0 only the start was written down.
     func runtimes() async throws -> [ProjectID: RuntimeProcess] {
         try await database.read { connection in
             var found: [ProjectID: RuntimeProcess] = [:]

@@ -10,6 +10,8 @@ actor Runtimes {
         let process: SpawnedProcess?
         /// Whether its end was told.
         var isExitTold: Bool
+        /// Whether the agent died between starting a process and writing it down.
+        var isStartUnknown = false
     }
 
     private let ledger: Ledger
@@ -26,10 +28,12 @@ actor Runtimes {
         let boot = try await pool.run { try ProcessTable.bootID() }
         var known: [ProjectID: Known] = [:]
         for (project, recorded) in try await ledger.runtimes() {
+            let isStartUnknown = recorded.pid == 0
             let process =
-                recorded.boot == boot
+                recorded.boot == boot && !isStartUnknown
                 ? try SpawnedProcess.adopt(pid: recorded.pid, startTime: recorded.startTime) : nil
-            known[project] = Known(process: process, isExitTold: process == nil)
+            known[project] = Known(
+                process: process, isExitTold: process == nil, isStartUnknown: isStartUnknown)
         }
         return Runtimes(
             ledger: ledger, directory: directory, pool: pool, boot: boot, known: known)
@@ -69,9 +73,15 @@ actor Runtimes {
         let log = try Descriptor(
             opening: "\(directory.logs)/\(volume.project).log",
             flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
-        let group = ProjectProcesses(
-            volume.project, uid: volume.uid, ledger: ledger.id
-        ).group
+        let processes = ProjectProcesses(volume.project, uid: volume.uid, ledger: ledger.id)
+        if known[volume.project]?.isStartUnknown == true {
+            // A process may run that is not known: two at once would write the same files.
+            try await ProcessStop(
+                project: processes, leader: nil, grace: .zero, pool: pool
+            ).run()
+        }
+        try await ledger.runtimeStarting(volume.project, boot: boot)
+        let group = processes.group
         let process: SpawnedProcess
         do {
             try group?.create()
@@ -80,6 +90,8 @@ actor Runtimes {
                 directory: home, user: UserIdentity(userID: volume.uid, groupID: volume.gid),
                 log: log, controlGroup: group)
         } catch let error as PlatformError {
+            known[volume.project] = nil
+            try await ledger.runtimeStopped(volume.project)
             throw Failure(
                 code: "runtime-failed", message: "\(error)",
                 hint: "set a command that exists on the host")
