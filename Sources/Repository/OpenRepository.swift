@@ -43,10 +43,12 @@ public struct OpenRepository: Sendable {
     ///   - password: what opens it, here and in stock restic.
     ///   - origin: who makes it.
     ///   - cost: what trying a password costs.
+    ///   - polynomial: that of the chunker, for a repository that continues another; nil for a
+    ///     random one.
     /// - Throws: `RepositoryError`: `alreadyExists`, `store`, `library`.
     public static func create(
         in store: any ObjectStorage, password: SecretBytes, origin: KeyFile.Origin,
-        cost: KeyFile.Cost = .standard
+        cost: KeyFile.Cost = .standard, polynomial: ChunkerPolynomial? = nil
     ) async throws -> OpenRepository {
         let taken = RepositoryError(
             code: .alreadyExists, message: "there is a repository here already")
@@ -56,7 +58,8 @@ public struct OpenRepository: Sendable {
         }
         let key = try RepositoryKey.random()
         let file = try await Self.sealKey(key, password: password, origin: origin, cost: cost)
-        let config = try RepositoryConfig.random()
+        var config = try RepositoryConfig.random()
+        if let polynomial { config = RepositoryConfig(id: config.id, polynomial: polynomial) }
         let repository = OpenRepository(store: store, key: key, config: config)
         let sealed = try config.seal(with: repository.codec.sealer)
         let isNew = try await storing("create the repository") {

@@ -1,3 +1,4 @@
+import Glibc
 import ObjectStore
 import Platform
 import Testing
@@ -5,21 +6,47 @@ import Testing
 @testable import Repository
 
 /// Parsers fed with nonsense: they answer or throw, and never crash or hang.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct ParserTests {
-    /// Cases per parser; six parsers.
+    /// Cases for each parser.
     private static let rounds = 2_000
 
     @Test(
         "Random bytes, truncations and changed bytes never crash a parser",
-        arguments: Parser.allCases)
+        .timeLimit(.minutes(5)), arguments: Parser.allCases)
     func nonsense(parser: Parser) throws {
-        var random = SeededRandom(state: UInt64(parser.rawValue.utf8.count) &* 77 | 1)
+        let seed = UInt64(parser.rawValue.utf8.count) &* 77 | 1
+        let refused = try Self.feed(parser, rounds: Self.rounds, seed: seed)
+        #expect(refused > Self.rounds / 3)
+    }
+
+    /// The long form, `make soak-repository`: BERTH_FUZZ_ROUNDS cases for each parser, by a seed
+    /// that is told, in bounded memory.
+    @Test(
+        "A million cases for each parser, in bounded memory",
+        .enabled(if: PruneTests.isSoak), .timeLimit(.minutes(120)), arguments: Parser.allCases)
+    func soak(parser: Parser) throws {
+        let text = unsafe getenv("BERTH_FUZZ_ROUNDS").map { unsafe String(cString: $0) }
+        let rounds = text.flatMap { Int($0) } ?? 1_000_000
+        let seed = UInt64.random(in: .min ... .max) | 1
+        print("\(parser) seed \(seed)")
+        let refused = try Self.feed(parser, rounds: rounds, seed: seed)
+        #expect(refused > rounds / 3, "seed \(seed)")
+        var usage = rusage()
+        #expect(unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0)
+        #expect(usage.ru_maxrss < 1 << 20, "\(usage.ru_maxrss) KiB, seed \(seed)")
+    }
+
+    /// Feeds a parser; answers how often it refused.
+    ///
+    /// - Throws: what is no refusal.
+    private static func feed(_ parser: Parser, rounds: Int, seed: UInt64) throws -> Int {
+        var random = SeededRandom(state: seed)
         let codec = BlobCodec(key: try .random())
         let valid = try parser.sample(codec)
         try parser.parse(valid, codec)
         var refused = 0
-        for round in 0..<Self.rounds {
+        for round in 0..<rounds {
             var bytes: [UInt8]
             switch round % 4 {
             case 0:
@@ -43,11 +70,11 @@ struct ParserTests {
                 refused += 1
             }
         }
-        #expect(refused > Self.rounds / 3)
+        return refused
     }
 
     enum Parser: String, CaseIterable {
-        case packHeader, index, snapshot, lock, unpacked, keyFile, zstd
+        case packHeader, index, snapshot, lock, tree, config, unpacked, keyFile, zstd
 
         func sample(_ codec: BlobCodec) throws -> [UInt8] {
             let id = BlobID(hashing: [1])
@@ -63,6 +90,20 @@ struct ParserTests {
             case .lock:
                 return try JSONFile.encode(
                     LockFile(time: .now(), exclusive: true, hostname: "a", username: "b", pid: 1))
+            case .tree:
+                var node = Node(
+                    name: Array("a \"name\" \n".utf8), kind: .file, mode: NodeMode(rawValue: 0o644),
+                    modified: NodeTime(seconds: 1_700_000_000, nanoseconds: 5), uid: 1, gid: 2)
+                (node.sizeBytes, node.content) = (5, [id])
+                node.extendedAttributes = [.init(name: Array("user.x".utf8), value: [1, 2, 3])]
+                var below = Node(
+                    name: Array("below".utf8), kind: .directory, mode: NodeMode(rawValue: 0o755),
+                    modified: NodeTime(seconds: 1), uid: 0, gid: 0)
+                below.subtree = id
+                return TreeEncoder.encode([node, below])
+            case .config:
+                return try codec.sealer.open(
+                    try RepositoryConfig.random().seal(with: codec.sealer), object: "it")
             case .unpacked: return try [2] + codec.compression.compress(Array("{}".utf8))
             case .keyFile:
                 return try KeyFile(
@@ -81,6 +122,9 @@ struct ParserTests {
             case .index: _ = try IndexFile.decode(bytes, object: "it")
             case .snapshot: _ = try JSONFile.decode(SnapshotFile.self, from: bytes, object: "it")
             case .lock: _ = try JSONFile.decode(LockFile.self, from: bytes, object: "it")
+            case .tree: _ = try TreeDecoder.decode(bytes)
+            case .config:
+                _ = try RepositoryConfig.open(codec.sealer.seal(bytes), with: codec.sealer)
             case .unpacked:
                 _ = try UnpackedFile.decode(codec.sealer.seal(bytes), object: "it", with: codec)
             case .keyFile:
