@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations bench-repository
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,8 +50,15 @@ soak-operations: setup ## Cut the database connection at every message of every 
 	swift build --build-tests
 	swift test --skip-build --filter '^HubTests\.EveryMessageTests'
 
+soak-repository: setup ## Cut prunes short at every step, and fuzz the parsers (an hour)
+	@scripts/soak-maintenance.sh
+
 bench-repository: build ## Measure backup and restore beside restic and borg (half an hour)
 	@scripts/bench-repository.sh
+	scripts/bench-check.sh
+
+bench-check: build ## Measure a check that reads everything beside restic
+	@scripts/bench-check.sh
 
 bench-smoke: build ## Measure the figures of the main job
 	@scripts/bench-smoke.sh

@@ -92,8 +92,8 @@ struct RepairTests {
         let index = try await repository.loadIndex()
         let walker = TreeWalker(rootTree: backup.root, source: try await repository.blobSource())
         let directory = try await walker.node(at: Array("d1".utf8))
-        let place = try #require(
-            index.location(of: try #require(directory.subtree), kind: .tree))
+        let subtree = try #require(directory.subtree)
+        let place = try #require(index.location(of: subtree, kind: .tree))
         try Self.flip(
             repository, history.fixture.path + "/" + (try ObjectName.pack(place.pack.id).text),
             at: Int(place.blob.offset) + 20)

@@ -45,7 +45,7 @@ public struct RepositoryRepair: Sendable {
     /// - Throws: `RepositoryError`: `locked`, `store`.
     @concurrent public func rebuildIndex() async throws -> IndexReport {
         try await exclusively {
-            var (files, damaged) = try await readableIndexFiles()
+            let (files, damaged) = try await readableIndexFiles()
             let present = try await repository.packsInStore()
             var report = IndexReport()
             let named = files.values.flatMap(\.packs)
@@ -62,10 +62,10 @@ public struct RepositoryRepair: Sendable {
             }
             report.recoveredPacks = recovered.count
             // Files that say nothing wrong stay as they are.
-            files = files.filter { $0.value.packs.contains { present[$0.id] != $0.bytes } }
-            let replaced = Array(files.keys) + damaged
+            let stale = files.filter { $0.value.packs.contains { present[$0.id] != $0.bytes } }
+            let replaced = Array(stale.keys) + damaged
             report.replacedFiles = replaced.count
-            let moved = files.values.flatMap(\.packs).filter { present[$0.id] == $0.bytes }
+            let moved = stale.values.flatMap(\.packs).filter { present[$0.id] == $0.bytes }
             try await replace(replaced, by: moved + recovered)
             return report
         }

@@ -73,7 +73,7 @@ private struct TreeMending {
     /// The tree itself where it is whole, or what takes its place.
     mutating func mend(_ tree: BlobID, path: String) async throws -> BlobID {
         if let known = known[tree] { return known }
-        var nodes: [Node]
+        let nodes: [Node]
         do {
             nodes = try await TreeWalker(rootTree: tree, source: source).entries(of: tree)
         } catch let error as RepositoryError where error.code != .store {
@@ -99,8 +99,7 @@ private struct TreeMending {
             known[tree] = tree
             return tree
         }
-        nodes = kept
-        return try await remember(tree, as: nodes)
+        return try await remember(tree, as: kept)
     }
 
     private mutating func remember(_ tree: BlobID, as nodes: [Node]) async throws -> BlobID {
