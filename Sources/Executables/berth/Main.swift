@@ -11,7 +11,9 @@ enum Main {
             arguments: arguments(), environment: environment())
         do {
             let interruptions = try Signals.termination()
-            exit(await program.run(interruptions: interruptions) { exit($0) })
+            // Not exit(3): the libraries' clean-up would free what the client's thread still uses.
+            // Everything that was said is written already.
+            _exit(await program.run(interruptions: interruptions) { _exit($0) })
         } catch {
             let line = Array("error: \(error)\n".utf8)
             unsafe write(2, line, line.count)
