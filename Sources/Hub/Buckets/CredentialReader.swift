@@ -24,7 +24,7 @@ struct CredentialReader: Sendable {
         }
     }
 
-    /// The two lines of a sealed secret: access key id and secret key.
+    /// What is sealed.
     struct Sealed: Codable, Sendable {
         var accessKey: String
         var secretKey: String

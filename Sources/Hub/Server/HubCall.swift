@@ -9,6 +9,7 @@ struct HubCall: Sendable {
         case initialize = "init"
         case serve
         case createToken = "token create"
+        case bucketCredentials = "bucket-credentials"
         case verifyLog = "verify-log"
         case replay
         case migrateStatus = "migrate status"
@@ -21,6 +22,8 @@ struct HubCall: Sendable {
     let dataDirectory: String
     /// `--expect SEQUENCE:HASH`: what an earlier check of the log printed.
     let anchor: LogVerification.Anchor?
+    /// Whose credentials are piped in.
+    let bucket: String
     /// `--check`: compares and changes nothing.
     let onlyCompares: Bool
 
@@ -30,6 +33,9 @@ struct HubCall: Sendable {
           berth-hub init --data DIR          make a hub: database, keys, CA, bucket, first token
           berth-hub serve --data DIR         run it
           berth-hub token create --data DIR  make another single-use admin token
+          berth-hub bucket-credentials BUCKET --data DIR <FILE
+                                             seal a bucket's credentials in the database: two lines,
+                                             the access key id and the secret key
           berth-hub check-config --data DIR  check DIR/hub.toml
           berth-hub migrate status --data DIR  which migrations the database has
           berth-hub migrate plan --data DIR    what `up` would run; `up` runs it, as serve does
@@ -90,6 +96,14 @@ struct HubCall: Sendable {
                 words.append(argument)
             }
         }
+        if words.first == Verb.bucketCredentials.rawValue {
+            guard words.count == 2 else {
+                throw UsageError("bucket-credentials needs the name of one bucket")
+            }
+            bucket = words.removeLast()
+        } else {
+            bucket = ""
+        }
         let name = words.isEmpty ? "help" : words.joined(separator: " ")
         guard let verb = Verb(rawValue: name) else {
             throw UsageError("\"\(name)\" is not a command; see berth-hub help")
@@ -104,8 +118,8 @@ struct HubCall: Sendable {
         switch verb {
         case .help, .version:
             dataDirectory = ""
-        case .checkConfiguration, .initialize, .serve, .createToken, .verifyLog, .replay,
-            .migrateStatus, .migratePlan, .migrateUp, .benchRegistry:
+        case .checkConfiguration, .initialize, .serve, .createToken, .bucketCredentials, .verifyLog,
+            .replay, .migrateStatus, .migratePlan, .migrateUp, .benchRegistry:
             guard let data, !data.isEmpty else {
                 throw UsageError("\(name) needs --data DIR, the hub's directory")
             }

@@ -33,6 +33,8 @@ public enum HubCommand {
                 try await serve(call, logger)
             case .createToken:
                 try await createToken(call)
+            case .bucketCredentials:
+                try await BucketCredentials(call).seal()
             case .verifyLog:
                 try await LogCommands(call).verify()
             case .replay:

@@ -127,15 +127,18 @@ struct BucketHealthStore: Sendable {
         return try result.rows.map { try $0.decode("operation") }
     }
 
-    /// Takes those buckets to try that are due, so that one hub tries each.
+    /// Takes those buckets to try that are due, so that one hub tries each: those that no operation
+    /// tries by itself, because all of them are parked, or there is none.
     func due(every interval: Duration) async throws -> [BucketID] {
         // 8.
         let result = try await transaction.query(
             """
             UPDATE bucket_health SET
                 next_try_at = clock_timestamp() + \(interval.milliseconds) * interval '1 millisecond'
-            WHERE bucket IN (SELECT bucket FROM bucket_health
-                WHERE next_try_at <= clock_timestamp() OR failed_at > clock_timestamp()
+            WHERE bucket IN (SELECT bucket FROM bucket_health h
+                WHERE (next_try_at <= clock_timestamp() OR failed_at > clock_timestamp())
+                    AND (state = 'paused' OR next_try_at < clock_timestamp() - interval '2 min'
+                        OR EXISTS (SELECT FROM bucket_waits w WHERE w.bucket = h.bucket))
                 FOR UPDATE SKIP LOCKED)
             RETURNING bucket
             """)
