@@ -36,7 +36,7 @@ asan: setup ## Run the tests under AddressSanitizer
 	@export ASAN_OPTIONS=detect_leaks=0
 	swift test --sanitize=address --scratch-path .build/asan $(SANITIZED)
 
-demo: build ## Show the main job from project to move on this machine, then remove everything
+demo: build ## Show the main job on this machine, then remove everything (BUCKET=s3: on S3)
 	@scripts/demo.sh
 
 up: build ## Start a hub and two hosts on this machine and leave them running

@@ -2,7 +2,7 @@
 # The main job, for real: a hub, two hosts, and a project's life between them. `make demo` builds
 # first and then runs this. Ends with a table of what was done; leaves nothing behind.
 #
-# Environment: BERTH_DEMO_FILES (22000) and BERTH_DEMO_BIG_MIB (300) size the project.
+# Environment: BUCKET=s3 keeps the backups on S3 (rclone serve s3); BERTH_DEMO_FILES (22000) and BERTH_DEMO_BIG_MIB (300) size the project.
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BIN=${BIN:-$ROOT/.build/release}
@@ -10,6 +10,10 @@ BIN=${BIN:-$ROOT/.build/release}
 source "$ROOT/scripts/fleet-functions.sh"
 FLEET=$(fleet_directory demo)
 FILES=${BERTH_DEMO_FILES:-22000}
+BUCKET=${BUCKET:-directory}
+[[ $BUCKET == directory || $BUCKET == s3 ]] || die "BUCKET is directory or s3, not $BUCKET"
+S3_KEY=demo-key S3_SECRET=demo-secret-$RANDOM$RANDOM
+S3_SERVER=
 BIG_MIB=${BERTH_DEMO_BIG_MIB:-300}
 TABLE=()
 STARTED=$(date +%s.%N)
@@ -22,6 +26,10 @@ finish() {
         say "The demo failed. The logs' last lines:"
         tail -n 5 "$FLEET"/*.log 2>/dev/null || true
         [[ -n "${BERTH_DEMO_KEEP:-}" ]] && { say "kept: $FLEET"; exit "$code"; }
+    fi
+    if [[ -n $S3_SERVER ]]; then
+        kill "$S3_SERVER" 2>/dev/null || true
+        wait "$S3_SERVER" 2>/dev/null || true
     fi
     fleet_remove
     exit "$code"
@@ -71,12 +79,29 @@ make_fleet() {
     hub_init 6s
     hub_start
     log_in demo
+    [[ $BUCKET == directory ]] || s3_bucket
     for host in host-1 host-2; do
         agent_join "$host" 12G
         agent_start "$host"
     done
     for host in host-1 host-2; do wait_for 30 "$host being ready" host_ready "$host"; done
     berth status
+}
+
+# An S3 server of other people's making, and a bucket of it as the fleet's default.
+s3_bucket() {
+    mkdir -p "$FLEET/s3/demo-backups"
+    "$ROOT/var/venv/bin/rclone" serve s3 --addr 127.0.0.1:0 --auth-key "$S3_KEY,$S3_SECRET" \
+        --config /dev/null --cache-dir "$FLEET/s3-cache" "$FLEET/s3" >"$FLEET/s3.log" 2>&1 &
+    S3_SERVER=$!
+    wait_for 30 "the S3 server's start" grep -q 'http://127.0.0.1:' "$FLEET/s3.log"
+    local endpoint
+    endpoint=$(grep -o 'http://127.0.0.1:[0-9]*' "$FLEET/s3.log" | tail -n 1)
+    (umask 077 && echo "$S3_KEY" >"$FLEET/s3-key" && echo "$S3_SECRET" >"$FLEET/s3-secret")
+    berth bucket create objects --endpoint "$endpoint" --bucket demo-backups --default \
+        --access-key "file:$FLEET/s3-key" --secret-key "file:$FLEET/s3-secret" >/dev/null
+    berth bucket test objects
+    export AWS_ACCESS_KEY_ID=$S3_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET # for stock restic
 }
 
 make_corpus() {

@@ -17,12 +17,14 @@ actor Fleet {
     }
 
     /// Runs `body` with a fleet of so many hosts, named `host-1`, `host-2`, ….
+    ///
+    /// - Parameter limits: further lines of the hub's `[limits]`.
     static func run(
-        hosts: Int, _ body: (isolated Fleet) async throws -> Void
+        hosts: Int, limits: String = "", _ body: (isolated Fleet) async throws -> Void
     ) async throws {
         let fleet = try Fleet()
         do {
-            try await fleet.start(hosts: hosts)
+            try await fleet.start(hosts: hosts, limits: limits)
             try await body(fleet)
         } catch {
             await fleet.tellLogs()
@@ -86,7 +88,7 @@ actor Fleet {
             programs.path(program), arguments, log: log, diesWithParent: true)
     }
 
-    private func start(hosts: Int) async throws {
+    private func start(hosts: Int, limits: String) async throws {
         try await shell("mkdir -p '\(path("hub"))'; chmod 711 '\(directory.path)'")
         let port = try await shell(
             "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); "
@@ -97,6 +99,7 @@ actor Fleet {
             migrations = "\(programs.root)/Migrations"
             [limits]
             lease = "3s"
+            \(limits)
 
             """
         try DurableFile.write(Array(configuration.utf8), to: path("hub/hub.toml"))

@@ -1,12 +1,20 @@
+import Platform
+import S3TestSupport
 import Shared
 import Testing
 
 /// A project's life between two hosts, on real parts.
 @Suite("A project's life", .serialized)
 struct StoryTests {
-    @Test("created, filled, started, backed up, moved, copied, restored", .timeLimit(.minutes(5)))
-    func story() async throws {
+    @Test(
+        "created, filled, started, backed up, moved, copied, restored; stock restic agrees",
+        .timeLimit(.minutes(5)), arguments: [nil, S3Server.Kind.rclone])
+    func story(kind: S3Server.Kind?) async throws {
+        var fixture: BucketFixture?
+        if let kind { fixture = try await BucketFixture.start(kind) }
+        let bucket = fixture
         try await Fleet.run(hosts: 2) { fleet in
+            if let bucket { try await fleet.useBucket(bucket) }
             let corpus = try await fleet.makeCorpus()
             let original = try await fleet.listing(corpus)
             try await fleet.done(
@@ -45,7 +53,10 @@ struct StoryTests {
                     == original.inner.without("awkward"))
             try await fleet.done("backup", "restore", "thesis", "--backup", backup, "--yes")
             #expect(try await fleet.listing(second + "/corpus").inner == original.inner)
+            try await fleet.judge("thesis", at: bucket)
+            if let bucket { try await fleet.expectNoSecret(bucket) }
         }
+        bucket?.stop()
     }
 }
 

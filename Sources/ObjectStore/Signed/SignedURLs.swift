@@ -72,6 +72,9 @@ actor SignedURLs {
         self.sign = sign
     }
 
+    /// How many wait for the next batch; for tests.
+    var waitingCount: Int { waiting.count }
+
     /// The URL for a wish.
     func url(for wish: URLWish) async throws -> SignedURL {
         while true {

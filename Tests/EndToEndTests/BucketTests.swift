@@ -1,0 +1,205 @@
+import Platform
+import S3TestSupport
+import Shared
+import Testing
+
+/// A project's backups in buckets that misbehave.
+@Suite("Backups on S3", .serialized)
+struct BucketTests {
+    /// What the next requests meet.
+    private struct Weather: Sendable {
+        /// All requests to the bucket.
+        var always: Fault?
+        /// The n-th request from now on, counted down.
+        var next: (Int, Fault)?
+    }
+
+    private static func plan(_ weather: Locked<Weather>) -> FaultProxy.Plan {
+        { _ in
+            weather.withLock { weather in
+                if let always = weather.always { return always }
+                guard let (count, fault) = weather.next else { return nil }
+                weather.next = count > 1 ? (count - 1, fault) : nil
+                return count == 1 ? fault : nil
+            }
+        }
+    }
+
+    private static func listing(_ fleet: isolated Fleet, _ project: String) async throws -> String {
+        try await fleet.listing(try await fleet.volume(project, on: "host-1")).inner
+    }
+
+    @Test(
+        "end well or fail by name whatever one request meets, and what is acknowledged restores",
+        .timeLimit(.minutes(5)))
+    func faults() async throws {
+        let weather = Locked(Weather())
+        let bucket = try await BucketFixture.start(.rclone, faults: Self.plan(weather))
+        try await Fleet.run(hosts: 1, limits: "bucket_patience = \"40s\"") { fleet in
+            try await fleet.useBucket(bucket)
+            try await fleet.done("project", "create", "notes", "--host", "host-1")
+            try await fleet.done("project", "start", "notes")
+            var acknowledged: [String] = []
+            for (index, fault) in Fault.all.enumerated() {
+                try await fleet.done(
+                    "project", "exec", "notes", "--root", "--", "sh", "-c",
+                    "echo \(index) > last; head -c 300000 /dev/urandom > file-\(index)")
+                // Some positions meet a look for the lock, others a pack, an index or a snapshot.
+                weather.withLock { $0.next = (1 + index * 5 % 9, fault) }
+                let result = try await fleet.berth(
+                    "backup", "create", "notes", "-o", "id", "--timeout", "90s")
+                weather.withLock { $0.next = nil }
+                if result.isSuccess {
+                    acknowledged.append(result.text.trimmed)
+                } else {
+                    #expect(
+                        result.exit == .code(8) && result.errorText.contains("bucket"),
+                        "\(fault): \(result.exit) \(result.errorText)")
+                }
+            }
+            #expect(acknowledged.count >= Fault.all.count - 3, "\(acknowledged.count) succeeded")
+            try await fleet.judge("notes", at: bucket)
+            let last = try #require(acknowledged.last)
+            let before = try await Self.listing(fleet, "notes")
+            try await fleet.done(
+                "project", "exec", "notes", "--root", "--", "sh", "-c", "rm -f file-*")
+            weather.withLock { $0.next = (2, .resetAfter) }
+            try await fleet.done("backup", "restore", "notes", "--backup", last, "--yes")
+            #expect(try await Self.listing(fleet, "notes") == before)
+            #expect(!bucket.proxy.met.isEmpty)
+            try await fleet.expectNoSecret(bucket)
+        }
+        bucket.stop()
+    }
+
+    @Test(
+        "go through the hub where the provider holds nobody to a signed URL, unless that is accepted",
+        .timeLimit(.minutes(5)))
+    func grants() async throws {
+        let bucket = try await BucketFixture.start(.rclone)
+        try await Fleet.run(hosts: 1) { fleet in
+            try await fleet.useBucket(bucket)
+            let tested = try await fleet.document("bucket", "test", "objects")
+            #expect(tested["grantMode"] == .string("gateway"))
+            // What rclone does not do is the reason that is shown.
+            let shown = try await fleet.done("bucket", "show", "objects")
+            #expect(shown.contains("gateway: ") && shown.contains("If-None-Match"), "\(shown)")
+            try await fleet.refused(
+                5, ["--accept-unenforced"], "bucket", "set", "objects", "--grants", "presigned")
+
+            try await fleet.done("project", "create", "notes", "--host", "host-1")
+            try await fleet.done("project", "start", "notes")
+            try await Self.write("first", fleet)
+            try await fleet.done("backup", "create", "notes")
+            #expect(Self.signed("PUT", bucket).isEmpty)
+
+            try await fleet.done(
+                "bucket", "set", "objects", "--grants", "presigned", "--accept-unenforced")
+            let before = bucket.proxy.log.count
+            try await Self.write("second", fleet)
+            try await fleet.done("backup", "create", "notes")
+            // Every pack was put by its host, by a URL of its own.
+            let puts = bucket.proxy.log.dropFirst(before).filter {
+                $0.method == "PUT" && $0.target.contains("/data/")
+            }
+            #expect(!puts.isEmpty)
+            #expect(puts.allSatisfy { $0.target.contains("X-Amz-Signature=") })
+            let tree = try await Self.listing(fleet, "notes")
+            try await fleet.done(
+                "project", "exec", "notes", "--root", "--", "sh", "-c", "rm first second")
+            try await fleet.done("backup", "restore", "notes", "--yes")
+            #expect(try await Self.listing(fleet, "notes") == tree)
+            #expect(!Self.signed("GET", bucket).isEmpty)
+            try await fleet.judge("notes", at: bucket)
+            try await fleet.expectNoSecret(bucket)
+        }
+        bucket.stop()
+    }
+
+    private static func write(_ name: String, _ fleet: isolated Fleet) async throws {
+        try await fleet.done(
+            "project", "exec", "notes", "--root", "--", "sh", "-c",
+            "head -c 3000000 /dev/urandom > \(name)")
+    }
+
+    private static func signed(_ method: String, _ bucket: BucketFixture) -> [ProxiedRequest] {
+        bucket.proxy.log.filter {
+            $0.method == method && $0.target.contains("/data/")
+                && $0.target.contains("X-Amz-Signature=")
+        }
+    }
+
+    @Test(
+        "are made with sealed credentials too, which only the hub's machine ever sees",
+        .timeLimit(.minutes(3)))
+    func sealed() async throws {
+        let bucket = try await BucketFixture.start(.rclone)
+        try await Fleet.run(hosts: 0) { fleet in
+            try await fleet.makeBucket(bucket)
+            try await fleet.done(
+                "bucket", "create", "objects", "--endpoint", bucket.proxy.endpoint, "--bucket",
+                BucketFixture.bucket, "--access-key", "sealed", "--secret-key", "sealed")
+            try await fleet.refused(1, [], "bucket", "test", "objects")
+            let sealed = try await ChildProcess.run(
+                fleet.programs.path("berth-hub"),
+                ["bucket-credentials", "objects", "--data", fleet.path("hub")],
+                input: Array("\(bucket.server.accessKeyID)\n\(bucket.server.secretKey)\n".utf8),
+                deadline: .seconds(60))
+            try #require(sealed.isSuccess, "\(sealed.errorText)")
+            #expect(!sealed.text.contains(bucket.server.secretKey))
+            try await fleet.done("bucket", "test", "objects")
+            try await fleet.refused(
+                2, ["takes no secret"], "bucket", "set", "objects", "--secret-key",
+                "a-secret-itself")
+            let logs = try await fleet.shell(
+                "grep -lr '\(bucket.server.secretKey)' '\(fleet.path("hub"))' "
+                    + "'\(fleet.path("hub.log"))' || true")
+            #expect(logs.trimmed.isEmpty, "the secret lies open in \(logs)")
+        }
+        bucket.stop()
+    }
+
+    @Test(
+        "wait with their reason while a bucket is gone, hold up no other, and go on by themselves",
+        .timeLimit(.minutes(5)))
+    func parking() async throws {
+        let weather = Locked(Weather())
+        let bucket = try await BucketFixture.start(.moto, faults: Self.plan(weather))
+        try await Fleet.run(hosts: 1, limits: "bucket_patience = \"4s\"") { fleet in
+            try await fleet.useBucket(bucket)
+            for project in ["notes", "other"] {
+                try await fleet.done("project", "create", project, "--host", "host-1")
+                try await fleet.done("project", "start", project)
+            }
+            try await fleet.done("project", "route", "other", "local")
+            try await fleet.done("backup", "create", "notes")
+            try await fleet.refused(
+                5, ["bucket objects holds 1"], "bucket", "remove", "objects", "-y")
+
+            for fault in [
+                Fault.refuse(status: 404, code: "NoSuchBucket"),
+                .refuse(status: 403, code: "InvalidAccessKeyId"),
+                .refuse(status: 503, code: "SlowDown"),
+            ] {
+                weather.withLock { $0.always = fault }
+                let operation = try await fleet.done(
+                    "backup", "create", "notes", "--detach", "-o", "id"
+                ).trimmed
+                try await fleet.eventually("the backup being parked") {
+                    let shown = try await fleet.document("bucket", "show", "objects")
+                    return shown["condition"]?["parked"] == .integer(1)
+                }
+                let shown = try await fleet.done("bucket", "show", "objects")
+                #expect(shown.contains("notes"), "\(fault): \(shown)")
+                #expect(shown.contains("paused") || shown.contains("failing"))
+                try await fleet.done("backup", "create", "other")
+                weather.withLock { $0.always = nil }
+                try await fleet.done("operation", "wait", operation, "--timeout", "90s")
+            }
+            let shown = try await fleet.document("bucket", "show", "objects")
+            #expect(shown["condition"]?["state"] == .string("working"))
+            try await fleet.judge("notes", at: bucket)
+        }
+        bucket.stop()
+    }
+}
