@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check bench-s3
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,3 +65,6 @@ bench-smoke: build ## Measure the figures of the main job
 
 bench-operations: build ## Measure the hub: its registry with 1,000,000 projects
 	@scripts/bench-registry.sh
+
+bench-s3: build ## Measure the S3 client beside rclone and boto3
+	@scripts/bench-s3.sh

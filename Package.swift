@@ -79,6 +79,7 @@ let libraries: [(name: String, pkgConfig: String?, packages: [String])] = [
 
 let executables: [(name: String, module: String)] = [
     ("berth-hub", "Hub"), ("berth-agent", "HostAgent"), ("berth", "CLI"),
+    ("berth-bench-s3", "ObjectStore"),
 ]
 
 /// `BERTH_ONLY=Repository,HTTP` narrows the package to those modules, what they import and their

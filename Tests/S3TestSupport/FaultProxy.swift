@@ -25,6 +25,7 @@ public final class FaultProxy: Sendable {
     private let upstream: UInt16
     private let plan: Plan
     private let state = Locked(State())
+    private let firstPage = Locked<WireMessage?>(nil)
 
     /// - Parameters:
     ///   - upstream: the provider's port on loopback.
@@ -112,7 +113,8 @@ public final class FaultProxy: Sendable {
         request.body = body
         let (proxied, fault) = note(method: String(words[0]), target: String(words[1]))
         let exchange = FaultyExchange(
-            request: request, proxied: proxied, client: client, upstream: upstream)
+            request: request, proxied: proxied, client: client, upstream: upstream,
+            firstPage: firstPage)
         return exchange.run(fault)
     }
 

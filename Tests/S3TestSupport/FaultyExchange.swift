@@ -6,6 +6,8 @@ struct FaultyExchange {
     let proxied: ProxiedRequest
     let client: Socket
     let upstream: UInt16
+    /// What a listing that goes in circles shows: providers refuse the tokens that it invents.
+    let firstPage: Locked<WireMessage?>
 
     /// - Returns: whether the client's connection goes on.
     func run(_ fault: Fault?) -> Bool {
@@ -42,7 +44,7 @@ struct FaultyExchange {
                 WireMessage(status: 200, headers: [("ETag", "\"lost\"")], body: []))
         case .staleList: return replyListing { _ in Self.emptyListing }
         case .listTwice: return replyListing(Self.doubled)
-        case .listLoop: return replyListing(Self.endless)
+        case .listLoop: return replyEndless()
         case .redirect(let address):
             return reply(
                 WireMessage(
@@ -117,6 +119,18 @@ struct FaultyExchange {
             answer.body = Array(change(String(decoding: answer.body, as: UTF8.self)).utf8)
             answer.set("Content-Length", String(answer.body.count))
         }
+        return reply(answer)
+    }
+
+    private func replyEndless() -> Bool {
+        guard proxied.isListing else { return reply(forwarded()) }
+        let page = firstPage.withLock { page -> WireMessage? in
+            proxied.target.contains("continuation-token") ? page : nil
+        }
+        var answer = page ?? forwarded()
+        firstPage.withLock { [answer] page in page = answer }
+        answer.body = Array(Self.endless(String(decoding: answer.body, as: UTF8.self)).utf8)
+        answer.set("Content-Length", String(answer.body.count))
         return reply(answer)
     }
 

@@ -38,9 +38,13 @@ struct BucketCondition: Sendable {
     mutating func admit(at now: Duration, chance: Double) -> Admission {
         switch phase {
         case .working: return .go(Pass(generation: generation))
-        case .failing(_, let failures, _, let until):
-            guard now < until else { return .go(Pass(generation: generation)) }
+        case .failing(let since, let failures, let error, let until):
             let wait = schedule.wait(afterFailures: failures)
+            guard now < until else {
+                // One goes and finds out for all; the others see its success, or wait as long again.
+                phase = .failing(since: since, failures: failures, error: error, until: now + wait)
+                return .go(Pass(generation: generation))
+            }
             return .wait(until - now + wait * (schedule.jitter * chance))
         case .paused(let since, let error, let nextProbe):
             guard now >= nextProbe else { return .refuse(error) }

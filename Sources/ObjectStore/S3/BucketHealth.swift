@@ -79,11 +79,13 @@ public actor BucketHealth {
             case .go(let pass): return pass
             case .refuse(let error): throw error
             case .wait(let time):
-                guard moment + time <= end else {
-                    if case .failing(_, _, let error, _) = condition.phase { throw error }
-                    continue
+                if moment + time > end,
+                    case .failing(_, _, let error, _) = condition.phase
+                {
+                    throw error
                 }
-                try await ContinuousClock().sleep(for: time)
+                // Not in one piece: another's success ends the waiting of all.
+                try await ContinuousClock().sleep(for: min(time, .milliseconds(500)))
             }
         }
     }

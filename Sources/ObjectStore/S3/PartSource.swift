@@ -23,21 +23,36 @@ final class PartSource: @unchecked Sendable {
     /// bytes never become an object.
     ///
     /// - Throws: `ObjectStoreError` with code `digest`; what the body's own closure throws.
-    func next() async throws -> [UInt8]? {
-        var part = Array(rest.prefix(partBytes))
-        rest.removeFirst(part.count)
-        while part.count < partBytes, !isOver {
-            guard let piece = try await taken() else { break }
-            if part.isEmpty { part.reserveCapacity(partBytes) }
-            let room = partBytes - part.count
-            part += piece.prefix(room)
-            rest += piece.dropFirst(room)
+    func next() async throws -> [[UInt8]]? {
+        // In the pieces that they came in, unless they are small: a part is not copied into one.
+        var part: [[UInt8]] = []
+        var room = partBytes
+        while room > 0 {
+            guard let piece = try await nextPiece() else { break }
+            if piece.count > room {
+                part.append(Array(piece[..<room]))
+                rest = Array(piece[room...])
+                room = 0
+            } else if let last = part.indices.last, part[last].count + piece.count <= 256 << 10 {
+                part[last] += piece
+                room -= piece.count
+            } else {
+                part.append(piece)
+                room -= piece.count
+            }
         }
         // The end is only known behind the last byte.
-        if count == upload.body.bytes, !isOver, let more = try await taken(), !more.isEmpty {
-            throw upload.lengthError("\(count)")
-        }
+        while count == upload.body.bytes, !isOver { _ = try await taken() }
         return part.isEmpty ? nil : part
+    }
+
+    /// What the part before left over, or the next piece.
+    private func nextPiece() async throws -> [UInt8]? {
+        guard rest.isEmpty else {
+            defer { rest = [] }
+            return rest
+        }
+        return isOver ? nil : try await taken()
     }
 
     /// The next piece, counted and hashed; nil at the end, where all is checked.

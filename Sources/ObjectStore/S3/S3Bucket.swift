@@ -49,6 +49,8 @@ struct S3Bucket: Sendable {
         var bodyBytes: Int64 = 0
         /// The body's SHA-256 in hexadecimal digits.
         var payload = S3Bucket.emptyPayload
+        /// How many bytes the provider moves by itself before it answers, without a sign of progress.
+        var workBytes: Int64?
     }
 
     /// The SHA-256 of no bytes.
@@ -66,10 +68,15 @@ struct S3Bucket: Sendable {
             payload: request.payload, at: sent)
         var message = HTTPClientRequest(
             method: request.method, url: signed.url, headers: signed.headers, body: request.body,
-            deadline: isTimed ? options.deadline(bodyBytes: request.bodyBytes) : nil,
-            stallTimeout: options.stallTimeout)
+            deadline: isTimed ? deadline(of: request) : nil,
+            stallTimeout: request.workBytes == nil ? options.stallTimeout : nil)
         message.slowestBytesPerSecond = options.slowestBytesPerSecond
         return (try await client.send(message), sent)
+    }
+
+    /// What a provider moves by itself is expected to go 64 times as fast as what is sent.
+    private func deadline(of request: Request) -> Duration {
+        options.deadline(bodyBytes: request.workBytes.map { $0 / 64 } ?? request.bodyBytes)
     }
 
     /// Sends one request that nobody waits for, also from a task that is cancelled.
@@ -93,6 +100,17 @@ struct S3Bucket: Sendable {
         let (response, sent) = try await send(request)
         try await refuse(response, what, sent: sent)
         return (response.headers, try await response.body.collect(limitBytes: limitBytes))
+    }
+
+    /// Reads an answer that is XML.
+    func document(_ body: [UInt8], _ what: String) throws -> XMLElement {
+        do {
+            return try XMLElement.parse(body)
+        } catch {
+            throw ObjectStoreError(
+                code: .failed,
+                message: "cannot \(what) in \(configuration.place)", cause: error)
+        }
     }
 
     /// - Throws: `ObjectStoreError` with an `S3Refusal` as its cause, unless the answer is a success.

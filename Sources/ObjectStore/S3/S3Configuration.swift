@@ -35,6 +35,11 @@ public struct S3Configuration: Sendable, Hashable {
     /// Whether the provider refuses to overwrite when asked so (`If-None-Match: *` answers 412), as
     /// a probe found; without it a look comes before each PUT.
     public let hasConditionalPut: Bool
+    /// Whether the provider takes a presigned request's `x-amz-content-sha256` for the hash of its
+    /// payload, as Amazon, Ceph and MinIO do; default true.
+    ///
+    /// Elsewhere, as with rclone, it is a header like others.
+    public var bindsPresignedPayload = true
     /// The authorities that may sign the endpoint's certificate, in PEM; nil for the system's.
     public var authoritiesPEM: [UInt8]?
 

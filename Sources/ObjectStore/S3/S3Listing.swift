@@ -60,7 +60,7 @@ struct S3Listing: Sendable {
     }
 
     private func read(_ body: [UInt8]) throws -> Page {
-        let document = try XMLElement.parse(body)
+        let document = try bucket.document(body, "list \(prefix)")
         guard document.name == "ListBucketResult" else {
             throw malformed("it is a \(document.name.prefix(40))")
         }

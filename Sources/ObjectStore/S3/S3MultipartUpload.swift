@@ -50,7 +50,7 @@ struct S3MultipartUpload: Sendable {
                 S3Bucket.Request(
                     method: "POST", name: name.text, query: [("uploads", "")], headers: headers),
                 what)
-            guard let id = try XMLElement.parse(answer.body)["UploadId"], !id.isEmpty else {
+            guard let id = try bucket.document(answer.body, what)["UploadId"], !id.isEmpty else {
                 throw ObjectStoreError(
                     code: .failed,
                     message: "\(bucket.configuration.place) begins an upload without an id")
@@ -64,26 +64,27 @@ struct S3MultipartUpload: Sendable {
         return try await withThrowingTaskGroup(of: Part.self) { group in
             var parts: [Part] = []
             var number = 0
-            while let bytes = try await source.next() {
+            while let pieces = try await source.next() {
                 number += 1
-                if number > bucket.options.partsAtOnce, let part = try await group.next() {
+                let this = number
+                group.addTask { try await send(pieces, number: this, id) }
+                // Before the next part comes into memory.
+                if number >= bucket.options.partsAtOnce, let part = try await group.next() {
                     parts.append(part)
                 }
-                let this = number
-                group.addTask { try await send(bytes, number: this, id) }
             }
             for try await part in group { parts.append(part) }
             return parts.sorted { $0.number < $1.number }
         }
     }
 
-    private func send(_ bytes: [UInt8], number: Int, _ id: String) async throws -> Part {
+    private func send(_ pieces: [[UInt8]], number: Int, _ id: String) async throws -> Part {
         let what = "store part \(number) of \(name)"
-        let digest = try await bucket.files.run { PayloadDigest(of: bytes) }
+        let digest = try await bucket.files.run { PayloadDigest(of: pieces) }
         let query = [("partNumber", String(number)), ("uploadId", id)]
         return try await bucket.attempts(what, on: bucket.writes) { _ in
             var request = S3Bucket.Request(method: "PUT", name: name.text, query: query)
-            request.body = .bytes(bytes)
+            request.body = .pieces(pieces)
             request.bodyBytes = digest.bytes
             request.payload = S3Text.hex(digest.sha256)
             if let md5 = digest.md5 { request.headers["Content-MD5"] = S3Text.base64(md5) }
@@ -118,8 +119,16 @@ struct S3MultipartUpload: Sendable {
             var request = S3Bucket.Request(
                 method: "POST", name: name.text, query: [("uploadId", id)])
             request.set(body: body)
+            request.workBytes = upload.body.bytes
             if bucket.configuration.hasConditionalPut { request.headers["If-None-Match"] = "*" }
-            try await complete(request, what)
+            do {
+                try await complete(request, what)
+            } catch let error as ObjectStoreError where error.code == .notFound {
+                // The request came twice, and the second found the upload done: or lost.
+                guard try await bucket.look(for: name, what, asksWhy: false) != nil else {
+                    throw error
+                }
+            }
             try await upload.confirm()
         }
     }

@@ -105,6 +105,8 @@ public struct S3Refusal: Error, Sendable, CustomStringConvertible {
         case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken",
             "TokenRefreshRequired", "InvalidSecurity", "NotSignedUp":
             return isSkewed ? .clockSkew : .credentialsRefused
+        case "AccessDenied", "AllAccessDisabled", "AccountProblem":
+            return isSkewed ? .clockSkew : .denied
         case "NoSuchBucket": return .bucketMissing
         case "NoSuchKey": return .notFound
         case "BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch",

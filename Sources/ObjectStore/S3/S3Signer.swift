@@ -83,12 +83,14 @@ public struct S3Signer: Sendable {
                 let headers =
                     [("host", configuration.host)]
                     + request.headers.fields.map { ($0.name, $0.value) }
+                let hash =
+                    configuration.bindsPresignedPayload
+                    ? request.headers["x-amz-content-sha256"] : nil
                 let names = Set(headers.map { $0.0.lowercased() }).sorted().joined(separator: ";")
                 let signed = SignatureVersion4(
                     time: stamp, method: request.method, path: path,
                     query: shared + [("X-Amz-SignedHeaders", names)] + request.query,
-                    headers: headers,
-                    payload: request.headers["x-amz-content-sha256"] ?? Self.unsignedPayload)
+                    headers: headers, payload: hash ?? Self.unsignedPayload)
                 let signature = signed.signature(key, hmac, &digest)
                 return configuration.origin + path + "?" + signed.canonicalQuery
                     + "&X-Amz-Signature=" + signature
