@@ -3,8 +3,8 @@
 
 usage: make-corpus.py DIRECTORY [--files N] [--big-mib M] [--awkward-only]
 
-Real files come from Debian's own directories, in a fixed order, until there are N of them
-(default 22,000). Everything that a file system allows and that backup tools get wrong is added
+Real files come from Debian's own directories, the project's test tools and the toolchain, in a
+fixed order, until there are N of them (default 22,000). Everything that a file system allows and that backup tools get wrong is added
 under `awkward/`. Needs root, for ownership, capabilities and device-like things.
 """
 import argparse
@@ -14,7 +14,9 @@ import stat
 import subprocess
 import sys
 
-SOURCES = ["/usr/share", "/usr/include", "/usr/lib/python3", "/usr/lib/git-core", "/usr/bin",
+TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../var/venv")
+SOURCES = ["/usr/share", "/usr/include", "/usr/lib/python3", "/usr/lib/git-core",
+           os.path.normpath(TOOLS), "/var/lib/dpkg", "/usr/sbin", "/usr/bin",
            "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib", "/etc", "/opt"]
 
 

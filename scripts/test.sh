@@ -17,8 +17,13 @@ fi
 
 swift build --build-tests || exit 1
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# What a test leaves, and what only the end of its process lets go, goes with this directory. Other
+# users walk through it.
+TMPDIR=$(mktemp -d /tmp/berth-tests-XXXXXX)
+export TMPDIR
+chmod 1777 "$TMPDIR"
+log=$TMPDIR/log
+trap 'rm -rf --one-file-system "$TMPDIR"' EXIT
 child=
 trap '[[ -z $child ]] || kill "$child"; exit 130' INT TERM
 
