@@ -56,6 +56,14 @@ struct ProgressTests {
         #expect(percent(-1, 5) == nil)
     }
 
+    @Test("a parent whose phase changes moves, although it has no progress of its own")
+    func parentMoves() {
+        var view = running(nil)
+        #expect(view.update(Samples.operation(.running, phase: "stage"), at: .seconds(9)) == nil)
+        #expect(view.obstacle(at: .seconds(15)) == nil)
+        #expect(view.obstacle(at: .seconds(19)) == "stalled 10s")
+    }
+
     @Test("after ten seconds without movement it says stalled, and neither rate nor time left")
     func stalled() {
         var view = running(

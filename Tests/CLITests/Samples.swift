@@ -33,12 +33,14 @@ enum Samples {
 
     static func operation(
         _ state: OperationState, kind: OperationKind = .move, number: UInt64 = 7,
-        progress: Progress? = nil, waiting: Waiting? = nil, result: JSONValue? = nil,
+        phase: String? = nil, progress: Progress? = nil, waiting: Waiting? = nil,
+        result: JSONValue? = nil,
         failure: Failure? = nil
     ) -> OperationDescription {
         OperationDescription(
             id: operationID(number), kind: kind, state: state, scope: projectID.description,
-            scopeName: "notes", project: projectID, host: nil, parent: nil, phase: nil, attempt: 1,
+            scopeName: "notes", project: projectID, host: nil, parent: nil, phase: phase,
+            attempt: 1,
             maxAttempts: 3, epoch: 9, waiting: waiting, progress: progress, result: result,
             failure: failure, cancelRequestedAt: nil, isCancelConfirmed: nil, createdBy: "anna",
             createdAt: now, startedAt: now,

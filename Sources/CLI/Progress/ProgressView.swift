@@ -26,7 +26,11 @@ struct ProgressView: Sendable {
     ///
     /// - Returns: a line about the phase that has just ended, where one has.
     mutating func update(_ operation: OperationDescription, at now: Duration) -> String? {
-        if lostSince != nil || operation.state != self.operation.state { movedAt = now }
+        if lostSince != nil || operation.state != self.operation.state
+            || operation.phase != self.operation.phase
+        {
+            movedAt = now
+        }
         lostSince = nil
         self.operation = operation
         return operation.progress.flatMap { advance($0, at: now) }
