@@ -56,6 +56,20 @@ struct TLSTests {
         }
     }
 
+    /// A hub that was killed in mid-handshake was once taken for one that is not trusted.
+    @Test("a handshake that breaks off is a connection that was not made, to be tried again")
+    func broken() async throws {
+        let handler: HTTPServer.Handler = { _, _ in HTTPResponse(status: 200) }
+        try await withServer(HTTPServerOptions(), handler) { url, _ in
+            let client = try client(trusting: authority.certificate.pem)
+            let error = await #expect(throws: HTTPError.self) {
+                try await client.send(
+                    HTTPClientRequest(url: "https" + url.dropFirst("http".count) + "/"))
+            }
+            #expect(error?.code == .couldNotConnect)
+        }
+    }
+
     @Test("the pinned authority can be fetched, any other is refused")
     func fetched() async throws {
         let pem = authority.certificate.pem

@@ -20,8 +20,13 @@ struct TransferFailure {
                 .tls,
                 "the certificate of \(origin) is not accepted: it is not signed by the trusted "
                     + "authority, or names another host")
-        case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
-            CURLE_SSL_CACERT_BADFILE, CURLE_USE_SSL_FAILED:
+        case CURLE_SSL_CONNECT_ERROR:
+            // Not a matter of trust, and nothing was sent: a peer that dies in mid-handshake.
+            make(
+                .couldNotConnect,
+                "no TLS connection with \(origin): \(cause.lowercasedFirst) in the handshake")
+        case CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
+            CURLE_USE_SSL_FAILED:
             make(.tls, "no TLS connection with \(origin): \(reason)")
         case CURLE_OPERATION_TIMEDOUT:
             make(.timeout, "\(request.method) \(origin) did not finish in time")

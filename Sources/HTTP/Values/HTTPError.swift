@@ -2,11 +2,11 @@
 public struct HTTPError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure it is.
     public enum Code: String, Sendable, Equatable {
-        /// No connection could be made: refused, unreachable, name unknown.
+        /// No connection could be made: refused, unreachable, name unknown, a handshake that broke.
         case couldNotConnect
         /// The name is that of an address that nothing is sent to, such as a metadata service.
         case addressRefused
-        /// The TLS handshake failed, or the peer's certificate is not accepted.
+        /// The peer's certificate is not accepted, or one of our own cannot be used.
         case tls
         /// The deadline passed, or nothing moved for too long.
         case timeout
