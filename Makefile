@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check bench-s3
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check bench-s3 test-rgw
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ build: setup ## Build berth-hub, berth-agent and berth for release, into .build/
 
 test: setup ## Build and run all tests (as root: loop devices, other users)
 	@scripts/test.sh
+
+test-rgw: setup ## Run the tests of buckets against Ceph's gateway too (installs it, as root)
+	@scripts/test-rgw.sh
 
 check: setup ## Lint, layering and a build in which every warning is an error
 	@scripts/check.sh

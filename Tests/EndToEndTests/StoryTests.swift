@@ -8,7 +8,8 @@ import Testing
 struct StoryTests {
     @Test(
         "created, filled, started, backed up, moved, copied, restored; stock restic agrees",
-        .timeLimit(.minutes(5)), arguments: [nil, S3Server.Kind.rclone])
+        .timeLimit(.minutes(5)),
+        arguments: [nil, S3Server.Kind.rclone] + (S3Server.Kind.isGatewayTested ? [.rgw] : []))
     func story(kind: S3Server.Kind?) async throws {
         var fixture: BucketFixture?
         if let kind { fixture = try await BucketFixture.start(kind) }

@@ -5,12 +5,18 @@ import S3TestSupport
 import Testing
 
 /// The kinds of stores that the contract holds for.
-enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
+enum StoreKind: String, CustomTestStringConvertible {
     case directory
     case prefixed
     case granted
     case rclone
     case moto
+    case rgw
+
+    /// Those that tests run with.
+    static let tested: [StoreKind] =
+        [.directory, .prefixed, .granted]
+        + S3Server.Kind.tested.compactMap { StoreKind(rawValue: $0.rawValue) }
 
     var testDescription: String { rawValue }
 
@@ -35,6 +41,7 @@ enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
             }
         case .rclone: try await body(try await TestBuckets.shared.store(.rclone))
         case .moto: try await body(try await TestBuckets.shared.store(.moto))
+        case .rgw: try await body(try await TestBuckets.shared.store(.rgw))
         }
     }
 

@@ -7,11 +7,20 @@ import Platform
 /// `scripts/setup.sh` installs them into a virtual environment in `var`.
 public final class S3Server: Sendable {
     /// Whose server.
-    public enum Kind: String, Sendable, CaseIterable {
+    public enum Kind: String, Sendable {
         /// `rclone serve s3` over a directory: knows no conditional PUT.
         case rclone
         /// moto's server with authentication switched on: knows conditional PUT.
         case moto
+        /// Ceph's object gateway: holds whoever has a signed URL to what was signed.
+        case rgw
+
+        /// Those that tests run with: rclone and moto, and Ceph's gateway in `make test-rgw`, which
+        /// installs it.
+        public static let tested: [Kind] = [.rclone, .moto] + (isGatewayTested ? [.rgw] : [])
+
+        /// Whether this is `make test-rgw`.
+        public static let isGatewayTested = unsafe getenv("BERTH_TEST_RGW") != nil
     }
 
     /// Whose server it is.
@@ -23,7 +32,7 @@ public final class S3Server: Sendable {
     /// The secret of that key.
     public let secretKey: String
     /// Whether `If-None-Match: *` keeps what is there.
-    public var hasConditionalPut: Bool { kind == .moto }
+    public var hasConditionalPut: Bool { kind != .rclone }
     /// The address for clients.
     public var endpoint: String { "http://127.0.0.1:\(port)" }
 
@@ -66,23 +75,30 @@ public final class S3Server: Sendable {
             "PATH": "/usr/bin:/bin", "HOME": place.path, "LC_ALL": "C.UTF-8",
             "INITIAL_NO_AUTH_ACTION_COUNT": "3", "PYTHONUNBUFFERED": "1",
         ]
-        let arguments =
+        if kind == .rgw {
+            try DurableFile.write(Array(key.secret.utf8), to: place.path + "/secret", mode: 0o600)
+        }
+        let (program, arguments) =
             switch kind {
             case .rclone:
-                [
-                    "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key",
-                    "\(key.id),\(key.secret)", "--config", "/dev/null", "--cache-dir",
-                    place.path + "/cache", data,
-                ]
-            case .moto: ["-H", "127.0.0.1", "-p", "0"]
+                (
+                    toolDirectory + "rclone",
+                    [
+                        "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key",
+                        "\(key.id),\(key.secret)", "--config", "/dev/null", "--cache-dir",
+                        place.path + "/cache", data,
+                    ]
+                )
+            case .moto: (toolDirectory + "moto_server", ["-H", "127.0.0.1", "-p", "0"])
+            case .rgw:
+                (projectDirectory + "scripts/rgw.sh", [data, key.id, place.path + "/secret"])
             }
-        let program = kind == .rclone ? "rclone" : "moto_server"
         let process = try await SpawnedProcess.start(
-            toolDirectory + program, arguments, environment: environment, directory: place.path,
-            log: log, diesWithParent: true)
+            program, arguments, environment: environment, directory: place.path, log: log,
+            diesWithParent: true)
         do {
             let port = try await port(of: process, log: place.path + "/log")
-            let known = kind == .rclone ? key : try await MotoUser(port: port).create()
+            let known = kind == .moto ? try await MotoUser(port: port).create() : key
             return S3Server(kind: kind, port: port, key: known, place: place, process: process)
         } catch {
             // What is wrong is told below.
@@ -92,12 +108,14 @@ public final class S3Server: Sendable {
     }
 
     /// `var/venv/bin/` of this project.
-    public static var toolDirectory: String {
+    public static var toolDirectory: String { projectDirectory + "var/venv/bin/" }
+
+    private static var projectDirectory: String {
         let parts = #filePath.split(separator: "/").dropLast(3)
-        return "/" + parts.joined(separator: "/") + "/var/venv/bin/"
+        return "/" + parts.joined(separator: "/") + "/"
     }
 
-    /// Both servers say which free port they took.
+    /// All servers say which free port they took.
     private static func port(of process: SpawnedProcess, log: String) async throws -> UInt16 {
         let clock = ContinuousClock()
         let end = clock.now + .seconds(90)

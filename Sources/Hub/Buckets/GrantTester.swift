@@ -8,17 +8,30 @@ import Shared
 struct GrantTester: Sendable {
     let s3: S3Store
     let prefix: ObjectPrefix
+    private var signer: S3Signer
 
     private static let body = Array("as it was signed".utf8)
     private static let other = Array("not as signed...".utf8)
     static let signedURLs = "signed-urls"
     private static let validity = Duration.seconds(300)
 
+    init(s3: S3Store, prefix: ObjectPrefix) {
+        self.s3 = s3
+        self.prefix = prefix
+        signer = s3.signer
+    }
+
     func run() async throws -> [BucketTest.Check] {
-        [
-            try await works(), try await payloadHash(), try await overwrite(),
-            try await droppedCondition(), try await tampered(), try await otherName(),
-            try await otherMethod(), try await expired(), try await clock(),
+        let works = try await works()
+        var tester = self
+        // Where every PUT is refused for its signature, only URLs that the provider understands tell
+        // what it enforces.
+        if !works.passed { tester.signer = signer.withoutPayloads }
+        return [
+            works, try await tester.payloadHash(), try await tester.overwrite(),
+            try await tester.droppedCondition(), try await tester.tampered(),
+            try await tester.otherName(), try await tester.otherMethod(),
+            try await tester.expired(), try await tester.clock(),
         ]
     }
 
@@ -112,7 +125,7 @@ struct GrantTester: Sendable {
     private func expired() async throws -> BucketTest.Check {
         let past = UTCTime(
             millisecondsSinceEpoch: UTCTime.now().millisecondsSinceEpoch - 120_000)
-        let url = s3.signer.presign(
+        let url = signer.presign(
             method: "GET", name: try prefix.appending("once"), expires: .seconds(10),
             headers: [:], at: past)
         let get = try await s3.exchange("GET", url: url, headers: [:], body: [])
@@ -135,11 +148,11 @@ struct GrantTester: Sendable {
     }
 
     private func putHeaders(_ body: [UInt8], isConditional: Bool) -> HTTPHeaders {
-        s3.signer.putHeaders(sha256: Digest.sha256(body), isConditional: isConditional)
+        signer.putHeaders(sha256: Digest.sha256(body), isConditional: isConditional)
     }
 
     private func url(_ method: String, _ name: ObjectName, _ headers: HTTPHeaders = [:]) -> String {
-        s3.signer.presign(method: method, name: name, expires: Self.validity, headers: headers)
+        signer.presign(method: method, name: name, expires: Self.validity, headers: headers)
     }
 
     private func check(

@@ -55,6 +55,14 @@ public struct S3Signer: Sendable {
         self.service = service
     }
 
+    /// The same, but for providers that take a presigned request's `x-amz-content-sha256` for a header
+    /// like others (`S3Configuration.bindsPresignedPayload`).
+    public var withoutPayloads: S3Signer {
+        var configuration = configuration
+        configuration.bindsPresignedPayload = false
+        return S3Signer(configuration: configuration, credentials: credentials, service: service)
+    }
+
     /// URLs that hold from `time` until `expires` later.
     ///
     /// - Parameters:
