@@ -11,7 +11,8 @@ struct CommandTable: Sendable {
 
     /// The table of `berth`.
     static let berth = CommandTable(
-        commands: HubCommands.all + HostCommands.all + ProjectCommands.all + ProjectLife.all
+        commands: HubCommands.all + HostCommands.all + DrainCommands.all + ProjectCommands.all
+            + ProjectLife.all
             + ProjectWork.all + BackupCommands.all + MaintenanceCommands.all + CopyCommands.all
             + OperationCommands.all + EventCommands.all
             + BucketCommands.all + LocalCommands.all,

@@ -35,6 +35,9 @@ struct API: Sendable {
                 pool: pool, operations: operations, identifiers: identifiers,
                 addresses: addresses, fingerprint: authority.fingerprint
             ).routes,
+            DrainRoutes(
+                pool: pool, desk: desk, operations: operations, identifiers: identifiers
+            ).routes,
             ProjectRoutes(pool: pool, identifiers: identifiers).routes,
             WorkRoutes(desk: desk, pool: pool, vault: vault).routes,
             BackupRoutes(pool: pool, vault: vault).routes,

@@ -175,7 +175,13 @@ struct OperationService: Sendable {
         try await changes.run(author: author) { change in
             let bodies = OperationBodyReader(change.transaction)
             guard let body = try await bodies.body(operation) else { return }
-            try await OperationStore(change.transaction).lockTrees([body.root])
+            var trees: Set<OperationID> = [body.root]
+            if body.kind.isGroup {
+                // Its items' operations are trees of their own.
+                let items = try await GroupStore(change.transaction).atWork(of: body.id)
+                trees.formUnion(items.filter { $0.isOwn && $0.outcome == nil }.map(\.operation))
+            }
+            try await OperationStore(change.transaction).lockTrees(trees)
             try await OperationAbandonment.run(body, by: author, in: &change)
         }
         log.warning(

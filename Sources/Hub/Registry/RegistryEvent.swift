@@ -7,6 +7,7 @@ import Shared
 enum RegistryEvent: Sendable {
     case hostExpected(HostExpected)
     case hostEnrolled(HostEnrolled)
+    case hostSchedulable(HostSchedulable)
     case projectCreated(ProjectCreated)
     case projectWanted(ProjectWanted)
     case projectDeleted(ProjectDeleted)
@@ -30,6 +31,7 @@ enum RegistryEvent: Sendable {
         switch self {
         case .hostExpected: "host.expected"
         case .hostEnrolled: "host.enrolled"
+        case .hostSchedulable: "host.schedulable"
         case .projectCreated: "project.created"
         case .projectWanted: "project.wanted"
         case .projectDeleted: "project.deleted"
@@ -56,7 +58,9 @@ enum RegistryEvent: Sendable {
     /// The project that the event is about, for the feed's filter.
     var project: ProjectID? {
         switch self {
-        case .hostExpected, .hostEnrolled, .bucketCreated, .bucketChanged, .bucketRemoved: nil
+        case .hostExpected, .hostEnrolled, .hostSchedulable, .bucketCreated, .bucketChanged,
+            .bucketRemoved:
+            nil
         case .projectRouted(let payload): payload.project
         case .projectCreated(let payload): payload.project
         case .projectWanted(let payload): payload.project
@@ -78,6 +82,7 @@ enum RegistryEvent: Sendable {
         switch self {
         case .hostExpected(let payload): payload.host
         case .hostEnrolled(let payload): payload.host
+        case .hostSchedulable(let payload): payload.host
         case .projectCreated(let payload): payload.host
         case .placementChanged(let payload): payload.host
         case .placementProvisioned(let payload): payload.host
@@ -95,6 +100,7 @@ enum RegistryEvent: Sendable {
         switch self {
         case .hostExpected(let payload): try JSON.text(payload)
         case .hostEnrolled(let payload): try JSON.text(payload)
+        case .hostSchedulable(let payload): try JSON.text(payload)
         case .projectCreated(let payload): try JSON.text(payload)
         case .projectWanted(let payload): try JSON.text(payload)
         case .projectDeleted(let payload): try JSON.text(payload)
@@ -126,6 +132,12 @@ struct HostExpected: Codable, Sendable {
 struct HostEnrolled: Codable, Sendable {
     var host: HostID
     var ledger: LedgerID
+}
+
+/// Projects may be placed on a host, or not any more.
+struct HostSchedulable: Codable, Sendable {
+    var host: HostID
+    var isSchedulable: Bool
 }
 
 /// A project was created and placed, with generation 1 and no volume yet.

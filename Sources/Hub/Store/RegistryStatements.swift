@@ -32,6 +32,11 @@ enum RegistryStatements {
             ledger = identifier_uuid(e.payload->>'ledger'), version = hosts.version + 1
         FROM e WHERE hosts.id = e.host AND hosts.removed_at IS NULL
         """,
+        Form(type: "host.schedulable", version: 1): """
+        UPDATE hosts SET is_schedulable = (e.payload->>'isSchedulable')::boolean,
+            version = hosts.version + 1
+        FROM e WHERE hosts.id = e.host AND hosts.removed_at IS NULL
+        """,
         Form(type: "project.created", version: 1): """
         , p AS (
             INSERT INTO projects (id, name, owner, region, uid, gid, runtime,

@@ -34,6 +34,7 @@ extension RegistryEvent {
         switch self {
         case .hostExpected(let payload): "host \(payload.name) exists"
         case .hostEnrolled(let payload): "host \(payload.host) is not expected"
+        case .hostSchedulable(let payload): "host \(payload.host) was removed"
         case .projectCreated(let payload): "project \(payload.name) exists"
         case .projectWanted(let payload): "project \(payload.project) does not exist"
         case .projectDeleted(let payload): "project \(payload.project) does not exist"
