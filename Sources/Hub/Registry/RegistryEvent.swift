@@ -25,6 +25,9 @@ enum RegistryEvent: Sendable {
     case pinReleased(PinChanged)
     case copyCreated(CopyCreated)
     case copyChanged(CopyChanged)
+    case scheduleCreated(ScheduleRecorded)
+    case scheduleChanged(ScheduleRecorded)
+    case scheduleDeleted(ScheduleDeleted)
 
     /// The name in the log: the thing, a dot, what happened.
     var type: String {
@@ -49,6 +52,9 @@ enum RegistryEvent: Sendable {
         case .pinReleased: "pin.released"
         case .copyCreated: "copy.created"
         case .copyChanged: "copy.changed"
+        case .scheduleCreated: "schedule.created"
+        case .scheduleChanged: "schedule.changed"
+        case .scheduleDeleted: "schedule.deleted"
         }
     }
 
@@ -59,8 +65,10 @@ enum RegistryEvent: Sendable {
     var project: ProjectID? {
         switch self {
         case .hostExpected, .hostEnrolled, .hostSchedulable, .bucketCreated, .bucketChanged,
-            .bucketRemoved:
+            .bucketRemoved, .scheduleDeleted:
             nil
+        case .scheduleCreated(let payload), .scheduleChanged(let payload):
+            payload.definition.project
         case .projectRouted(let payload): payload.project
         case .projectCreated(let payload): payload.project
         case .projectWanted(let payload): payload.project
@@ -90,7 +98,7 @@ enum RegistryEvent: Sendable {
         case .backupRecorded(let payload): payload.host
         case .projectWanted, .projectDeleted, .projectRouted, .bucketCreated, .bucketChanged,
             .bucketRemoved, .repositoryCreated, .backupForgotten, .pinAdded, .pinReleased,
-            .copyCreated, .copyChanged:
+            .copyCreated, .copyChanged, .scheduleCreated, .scheduleChanged, .scheduleDeleted:
             nil
         }
     }
@@ -117,6 +125,9 @@ enum RegistryEvent: Sendable {
         case .pinAdded(let payload), .pinReleased(let payload): try JSON.text(payload)
         case .copyCreated(let payload): try JSON.text(payload)
         case .copyChanged(let payload): try JSON.text(payload)
+        case .scheduleCreated(let payload), .scheduleChanged(let payload):
+            try JSON.text(payload)
+        case .scheduleDeleted(let payload): try JSON.text(payload)
         }
     }
 }

@@ -112,6 +112,19 @@ struct ProgressStore: Sendable {
             """)
     }
 
+    /// Whether nothing is kept of what a reader saw last, although there are newer messages.
+    func hasTrimmed(_ operation: OperationID, since sequence: Int64) async throws -> Bool {
+        // 6.
+        let result = try await transaction.query(
+            """
+            SELECT EXISTS (SELECT FROM operation_progress WHERE operation = \(operation)
+                    AND sequence > \(sequence))
+                AND NOT EXISTS (SELECT FROM operation_progress WHERE operation = \(operation)
+                    AND sequence <= \(sequence)) AS has_trimmed
+            """)
+        return try result.one().decode("has_trimmed")
+    }
+
     /// Forgets messages of operations that ended a day ago.
     func sweep() async throws {
         // 4.

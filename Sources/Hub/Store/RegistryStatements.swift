@@ -16,10 +16,12 @@ enum RegistryStatements {
     /// The tables that the log alone rebuilds, each behind those that it refers to.
     static let tables = [
         "hosts", "buckets", "projects", "placements", "repositories", "backups", "pins", "copies",
+        "schedules",
     ]
 
     /// The statement of each form; a form that is not here is of a newer program.
     static let all = projects.merging(buckets) { statement, _ in statement }
+        .merging(schedules) { statement, _ in statement }
 
     /// What is known of hosts, projects and their backups.
     private static let projects: [Form: PostgresQuery] = [

@@ -62,6 +62,9 @@ extension RegistryEvent {
             "backup \(payload.backup) is not pinned by \(payload.holder)"
         case .copyCreated(let payload): "copy \(payload.copy) exists"
         case .copyChanged(let payload): "copy \(payload.copy) has ended"
+        case .scheduleCreated(let payload): "schedule \(payload.name) exists"
+        case .scheduleChanged(let payload): "schedule \(payload.name) was deleted"
+        case .scheduleDeleted(let payload): "schedule \(payload.schedule) was deleted"
         }
     }
 }

@@ -29,7 +29,7 @@ struct CopyWork: Sendable {
             .bucketCreated,
             .bucketChanged, .bucketRemoved, .projectRouted,
             .repositoryCreated, .backupRecorded, .backupForgotten, .pinAdded, .pinReleased,
-            .copyCreated:
+            .copyCreated, .scheduleCreated, .scheduleChanged, .scheduleDeleted:
             return []
         }
     }

@@ -162,6 +162,11 @@ struct DrainRunTests {
                 return try lane.one().decode("n", as: Int.self) == 2
             }
             _ = try await fleet.engine.service.cancel(drain, by: fleet.engine.author)
+            try await eventually {
+                let asked = try await fleet.engine.pool.query(
+                    "SELECT count(*) AS n FROM operation_cancel")
+                return try asked.one().decode("n", as: Int.self) >= 3
+            }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 // What was staged there is given back.
                 group.addTask { try await fleet.b.work() }
@@ -286,4 +291,40 @@ func eventually(_ condition: () async throws -> Bool) async throws {
         try await Task.sleep(for: .milliseconds(50))
     }
     Issue.record("it did not become so in 30 s")
+}
+
+@Suite("A batch, driven through by a host", .timeLimit(.minutes(2)))
+struct BatchRunTests {
+    @Test("backs up what the filter finds, skips what it cannot, and hides no failure")
+    func backups() async throws {
+        let fleet = try await DrainRunTests.Fleet(4)
+        let bare = try await fleet.engine.project(
+            "p-bare", on: fleet.a.host, isProvisioned: false)
+        _ = try await fleet.engine.project("other", on: fleet.a.host)
+        try await fleet.working([fleet.a]) {
+            let engine = fleet.engine
+            let query = try await engine.pool.withTransaction {
+                try await ProjectQuery(
+                    try #require(ProjectFilter(words: ["prefix=p", "host=a"])), $0)
+            }
+            let order = try BatchOrder(BatchWorkRequest(verb: .backup, maxParallel: 2))
+            let created = try await engine.service.create(
+                .batch(order, query), by: engine.author)
+            let ended = try await fleet.end(created.operation.id)
+            #expect(ended.state == .succeeded, "\(ended.failure?.description ?? "")")
+            let result = try JSON.decode(GroupResult.self, from: try #require(ended.result))
+            #expect(result.counts == ItemCounts(done: 4, skipped: 1))
+            let items = try await fleet.items(created.operation.id)
+            #expect(items.first { $0.project == bare }?.reason == "no-volume")
+            #expect(await fleet.a.done == Array(repeating: "a volume.backup", count: 4))
+            let none = await #expect(throws: Problem.self) {
+                var query = ProjectQuery()
+                query.prefix = "nothing"
+                _ = try await engine.service.create(
+                    .batch(order, query), by: engine.author)
+            }
+            #expect(none?.code == "nothing-matches")
+            try await engine.expectNothingLeft()
+        }
+    }
 }
