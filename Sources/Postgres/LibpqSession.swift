@@ -135,6 +135,62 @@ import Platform
         return try collect()
     }
 
+    /// Runs a prepared statement and COMMIT in one exchange (libpq's pipeline mode): the server goes
+    /// from one to the other without waiting for this side.
+    ///
+    /// - Returns: COMMIT's answer.
+    func executeAndCommit(name: String, parameters: ParameterTable) throws -> PostgresResult {
+        guard unsafe PQenterPipelineMode(connection) == 1 else { throw lost("pipeline") }
+        try send("commit") {
+            let isSent = unsafe parameters.withPointers { values, lengths, formats in
+                unsafe PQsendQueryPrepared(
+                    connection, name, Int32(parameters.count), values, lengths, formats, 0)
+            }
+            guard isSent == 1,
+                unsafe PQsendQueryParams(connection, "COMMIT", 0, nil, nil, nil, nil, 0) == 1
+            else { return 0 }
+            return unsafe PQpipelineSync(connection)
+        }
+        let answer = try collectPipeline()
+        guard unsafe PQexitPipelineMode(connection) == 1 else { throw lost("pipeline") }
+        return answer
+    }
+
+    /// Reads every result up to the pipeline's end, and throws the first error among them.
+    private func collectPipeline() throws -> PostgresResult {
+        var last = PostgresResult(rows: [], affectedRows: 0, commandTag: "", columns: [])
+        var failure: PostgresError?
+        var deadline = PollDeadline(after: silenceLimit)
+        var isAtEnd = false
+        while !isAtEnd {
+            try waitForResult(&deadline)
+            guard let result = unsafe PQgetResult(connection) else {
+                // Between two statements; a connection that broke gives nothing more.
+                guard !isBroken, unsafe PQstatus(connection) == CONNECTION_OK else { break }
+                continue
+            }
+            let answer = unsafe LibpqResult(owning: result)
+            switch answer.status {
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK: last = answer.copied()
+            case PGRES_PIPELINE_SYNC: isAtEnd = true
+            case PGRES_PIPELINE_ABORTED: break
+            default:
+                if failure == nil { failure = answer.failure() }
+                if answer.isFatal { isBroken = true }
+            }
+        }
+        if !isAtEnd || isBroken {
+            isBroken = true
+            var broken = PostgresError(
+                code: .connectionLost, message: failure?.message ?? libpqMessage)
+            broken.sqlState = failure?.sqlState
+            throw broken
+        }
+        guard let failure else { return last }
+        guard unsafe PQexitPipelineMode(connection) == 1 else { throw lost("pipeline") }
+        throw failure
+    }
+
     private func send(_ what: String, _ call: () -> Int32) throws {
         guard call() == 1 else { throw lost(what) }
         let deadline = PollDeadline(after: silenceLimit)

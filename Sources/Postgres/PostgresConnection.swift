@@ -97,6 +97,8 @@ public actor PostgresConnection {
     }
 
     private var isClosed = false
+    /// What goes with the commit of the transaction.
+    private var last: (PreparedStatements.Key, ParameterTable)?
 
     /// Whether the connection can no longer be used.
     public var isBroken: Bool { session?.isBroken ?? true }
@@ -134,6 +136,21 @@ public actor PostgresConnection {
         return try await self.query(query)
     }
 
+    /// Keeps the statement that goes with the commit of transaction `number`.
+    func setLast(_ query: PostgresQuery, in number: Int) throws {
+        guard number == transactionNumber else {
+            throw PostgresError(code: .closed, message: "the transaction has ended already")
+        }
+        guard last == nil else {
+            throw PostgresError(
+                code: .invalidParameter, message: "one statement goes with the commit, not two")
+        }
+        let parameters = try ParameterTable(query.parameters)
+        last = (
+            PreparedStatements.Key(sql: query.sql, types: query.parameters.map(\.type)), parameters
+        )
+    }
+
     /// Runs a script within transaction `number`.
     func execute(script: String, in number: Int) async throws {
         guard number == transactionNumber else {
@@ -149,7 +166,7 @@ public actor PostgresConnection {
     func commit() throws {
         transactionNumber += 1
         do {
-            let answer = try uninterrupted("COMMIT")
+            let answer = try last.map { try commit(with: $0, $1) } ?? uninterrupted("COMMIT")
             if answer.commandTag == "ROLLBACK" {
                 throw PostgresError(
                     code: .transactionAborted,
@@ -165,11 +182,29 @@ public actor PostgresConnection {
         }
     }
 
+    /// Sends the last statement and COMMIT as one.
+    private func commit(
+        with key: PreparedStatements.Key, _ parameters: ParameterTable
+    ) throws -> PostgresResult {
+        last = nil
+        let session = try live()
+        do {
+            return try session.executeAndCommit(
+                name: try prepared(key, session), parameters: parameters)
+        } catch let error as PostgresError {
+            note(error)
+            // The statement failed, and COMMIT was not reached.
+            if session.transactionStatus == PQTRANS_INERROR { rollback() }
+            throw error
+        }
+    }
+
     /// Rolls back; not interrupted by cancellation.
     ///
     /// A failure leaves the connection broken.
     func rollback() {
         transactionNumber += 1
+        last = nil
         // Where ROLLBACK fails the connection is broken or unfit, and the pool gives it up.
         _ = try? uninterrupted("ROLLBACK")
     }

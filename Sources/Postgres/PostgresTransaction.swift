@@ -17,6 +17,15 @@ public struct PostgresTransaction: Sendable {
         try await connection.query(query, in: number)
     }
 
+    /// Runs one statement together with the commit, in one exchange with the server, so that what it
+    /// locks is not held while anybody waits for an answer; at most one in a transaction.
+    ///
+    /// What it fails with, the transaction fails with.
+    /// - Throws: `.closed` when the transaction has ended, `.invalidParameter` for a second one.
+    public func queryAtCommit(_ query: PostgresQuery) async throws {
+        try await connection.setLast(query, in: number)
+    }
+
     /// Runs several statements without parameters in the transaction.
     ///
     /// - Throws: as `query`.

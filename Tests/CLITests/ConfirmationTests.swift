@@ -108,3 +108,46 @@ struct ConfirmationTests {
         }
     }
 }
+
+@Suite("berth host drain", .timeLimit(.minutes(2)))
+struct DrainCommandTests {
+    private static func plan(_ refusal: String? = nil) -> DrainPlan {
+        DrainPlan(
+            host: Samples.hostID, hostName: "h1", state: .ready, seenAt: nil, projects: 61,
+            provisioned: 60, running: 4, fresh: 57, exposed: 3, never: 1, bytes: 3 << 40,
+            atRisk: ["exam-3"],
+            targets: [DrainPlan.Target(host: Samples.hostID, name: "h2", freeBytes: 2 << 40)],
+            refusal: refusal)
+    }
+
+    private static let route: CannedHub.Route = { seen, _ in
+        let request = try JSON.decode(DrainRequest.self, from: seen.body)
+        if request.isDryRun { return try CannedHub.json(plan()) }
+        var end = Samples.operation(.succeeded, kind: .drain)
+        end.result = try JSON.value(GroupResult(counts: ItemCounts(done: 59, deferred: 2)))
+        return try CannedHub.json(end, status: 202)
+    }
+
+    @Test(
+        "shows its plan, and begins after a yes",
+        arguments: [(["--dry-run"], 0, 1), ([], 11, 1), (["--yes", "--max-parallel", "8"], 0, 2)]
+            as [([String], Int32, Int)])
+    func drain(flags: [String], code: Int32, requests: Int) async throws {
+        let path = "POST /v1/hosts/h1/drain"
+        try await CannedHub.serving([path: Self.route]) { hub in
+            let result = try await BerthProcess(loggedInTo: hub.address).run(
+                ["host", "drain", "h1", "--to", "h2"] + flags)
+            #expect(result.code == code, "\(result.errorText)")
+            #expect((result.text + result.errorText).contains("61 projects leave h1"))
+            #expect((result.text + result.errorText).contains("exam-3"))
+            #expect(hub.requests(path).count == requests)
+            guard requests == 2, let last = hub.requests(path).last else { return }
+            let request = try JSON.decode(DrainRequest.self, from: last.body)
+            #expect(request.targets == ["h2"])
+            #expect(request.maxParallel == 8)
+            #expect(
+                result.text.hasPrefix(
+                    "✔ drained h1: 61 moved, 2 of them to be cleaned up when it is back"))
+        }
+    }
+}

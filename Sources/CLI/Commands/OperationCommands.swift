@@ -2,7 +2,7 @@ import Shared
 
 /// `operation …`.
 enum OperationCommands {
-    static let all = [list, show, watch, wait, cancel, abandon]
+    static let all = [list, show, watch, wait, cancel, abandon, DrainCommands.items]
 
     private static let list = CommandDescription(
         "operation list", aliases: ["ls"],

@@ -7,11 +7,14 @@ struct CommandTable: Sendable {
     private static let nounAliases = [
         "hosts": "host", "projects": "project", "backups": "backup", "copies": "copy",
         "operations": "operation", "op": "operation", "ops": "operation", "buckets": "bucket",
+        "batches": "batch", "schedules": "schedule",
     ]
 
     /// The table of `berth`.
     static let berth = CommandTable(
-        commands: HubCommands.all + HostCommands.all + ProjectCommands.all + ProjectLife.all
+        commands: HubCommands.all + HostCommands.all + DrainCommands.all
+            + BatchCommands.all + ScheduleCommands.all + ProjectCommands.all
+            + ProjectLife.all
             + ProjectWork.all + BackupCommands.all + MaintenanceCommands.all + CopyCommands.all
             + OperationCommands.all + EventCommands.all
             + BucketCommands.all + LocalCommands.all,

@@ -29,6 +29,8 @@ struct HostText: Sendable {
         facts.add("id", host.id.description)
         facts.add("region", HarmlessText.text(host.region))
         facts.add("state", Self.state(host))
+        facts.add("placements", host.isSchedulable == false ? "cordoned: none are made" : nil)
+        facts.add("drain", host.drain?.description)
         facts.add("seen", host.seenAt.map { "\($0) (\(Quantity.age($0, at: now)) ago)" } ?? "never")
         facts.add(
             "projects",
@@ -50,6 +52,8 @@ struct HostText: Sendable {
     static func state(_ host: HostDescription) -> String {
         switch host.state {
         case .expected: "○ expected"
+        case .ready where host.drain != nil: "◐ draining"
+        case .ready where host.isSchedulable == false: "● cordoned"
         case .ready: "● ready"
         case .troubled: "▲ troubled"
         case .silent: "✕ silent"

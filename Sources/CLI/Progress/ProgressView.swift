@@ -99,7 +99,8 @@ struct ProgressView: Sendable {
             return "waiting: " + HarmlessText.text(operation.waiting?.sentence ?? "in the queue")
         }
         let still = now - movedAt
-        guard still >= Self.stallLimit else { return nil }
+        // A group moves with its projects, which may take long.
+        guard still >= Self.stallLimit, !operation.kind.isGroup else { return nil }
         return "stalled \(Quantity.age(seconds: still.components.seconds))"
     }
 }

@@ -10,7 +10,8 @@ enum Executors {
         case .volumeApply: 2
         case .hostCheck, .volumeCreate, .volumeThaw, .volumeRetire, .volumeImport,
             .volumeExecute, .runtimeStart, .runtimeStop, .start, .stop, .backup, .restore, .move,
-            .copy, .delete, .importTree, .execute, .check, .forget, .prune:
+            .copy, .delete, .importTree, .execute, .check, .forget, .prune, .drain, .batch,
+            .hostInventory:
             1
         }
     }
@@ -27,6 +28,8 @@ enum Executors {
         switch operation.kind {
         case .hostCheck:
             return try JSON.value(try await HostCheck().run(work))
+        case .hostInventory:
+            return try JSON.value(try await HostInventory().run(work))
         case .volumeCreate:
             try await VolumeCreate().run(try input(VolumeInput.self), work)
         case .volumeBackup:
@@ -51,7 +54,7 @@ enum Executors {
         case .runtimeStop:
             try await RuntimeStop().run(try input(RuntimeInput.self), work)
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune:
+            .check, .forget, .prune, .drain, .batch:
             throw Failure(
                 code: "kind-unsupported",
                 message: "\(operation.kind.rawValue) is work of the hub, not of a host")

@@ -8,7 +8,8 @@ struct API: Sendable {
     private let router: Router
 
     init(
-        pool: PostgresPool, operations: OperationService, vault: RepositoryVault,
+        pool: PostgresPool, principals: PrincipalCache, operations: OperationService,
+        vault: RepositoryVault,
         locks: RepositoryLocks, feed: EventFeed, identifiers: Identifiers, logger: Logger,
         timeline: TimelineID,
         authority: Authority,
@@ -35,6 +36,12 @@ struct API: Sendable {
                 pool: pool, operations: operations, identifiers: identifiers,
                 addresses: addresses, fingerprint: authority.fingerprint
             ).routes,
+            DrainRoutes(
+                pool: pool, desk: desk, operations: operations, identifiers: identifiers
+            ).routes,
+            BatchRoutes(
+                pool: pool, desk: desk, operations: operations, identifiers: identifiers
+            ).routes,
             ProjectRoutes(pool: pool, identifiers: identifiers).routes,
             WorkRoutes(desk: desk, pool: pool, vault: vault).routes,
             BackupRoutes(pool: pool, vault: vault).routes,
@@ -51,7 +58,8 @@ struct API: Sendable {
             GatewayRoutes(pool: pool, operations: operations, vault: vault, locks: locks).routes,
         ]
         router = Router(
-            routes: routes.flatMap { $0 }, pool: pool, logger: logger, identifiers: identifiers)
+            routes: routes.flatMap { $0 }, pool: pool, principals: principals, logger: logger,
+            identifiers: identifiers)
     }
 
     /// Answers one request.

@@ -1,4 +1,5 @@
 import HTTP
+import Platform
 import Postgres
 import Shared
 
@@ -7,8 +8,8 @@ struct OperationRoutes: Sendable {
     let pool: PostgresPool
     let operations: OperationService
 
-    /// How often a stream looks at the operation's row.
-    private static let tick: Duration = .milliseconds(500)
+    /// How long a stream's client may take to read what it was sent.
+    private static let patience: Duration = .seconds(10)
     /// How long a stream is silent at most: a comment keeps proxies and dead peers honest.
     private static let heartbeat: Duration = .seconds(15)
 
@@ -103,7 +104,7 @@ struct OperationRoutes: Sendable {
     /// Server-sent events: `progress` with the message's sequence as its id, `state` when the state
     /// or phase changes; ends behind the terminal state.
     ///
-    /// `Last-Event-ID` resumes.
+    /// `Last-Event-ID` resumes; `reset` says that what came since is not all kept any more.
     private func events(_ context: RequestContext) async throws -> HTTPResponse {
         let id = try await resolve(context)
         let resumed = context.request.headers["Last-Event-ID"].flatMap { Int64($0) }
@@ -127,29 +128,47 @@ struct OperationRoutes: Sendable {
         var sequence = after
         var last: OperationDescription?
         var spoken = clock.now
-        try await writer.write(Array("retry: 3000\n\n".utf8))
+        try await write(SSEEncoder.retry(after: .seconds(3)), to: writer)
+        if after > 0, try await operations.hasTrimmed(id, since: after) {
+            // What came in between is not kept any more: said, rather than passed over.
+            try await write(
+                SSEEncoder.encode(SSEEvent(event: "reset", data: "{\"reason\":\"retention\"}")),
+                to: writer)
+        }
         while true {
+            let mark = try await operations.watch.mark(of: id)
+            var bytes: [UInt8] = []
             for entry in try await operations.progress(of: id, after: sequence) {
                 sequence = entry.sequence
-                let event =
-                    "id: \(sequence)\nevent: progress\ndata: \(try JSON.text(entry.progress))"
-                try await writer.write(Array((event + "\n\n").utf8))
-                spoken = clock.now
+                bytes += SSEEncoder.encode(
+                    SSEEvent(
+                        id: String(sequence), event: "progress",
+                        data: try JSON.text(entry.progress)))
             }
             guard var now = try await operations.describe(id) else { return }
             now.progress = nil
             if now != last {
                 last = now
-                let event = "event: state\ndata: \(try JSON.text(now))"
-                try await writer.write(Array((event + "\n\n").utf8))
+                bytes += SSEEncoder.encode(SSEEvent(event: "state", data: try JSON.text(now)))
+            }
+            let isOver = now.state.isTerminal || operations.isClosed
+            if bytes.isEmpty, clock.now - spoken >= heartbeat { bytes = SSEEncoder.heartbeat }
+            if !bytes.isEmpty {
+                try await write(bytes, to: writer)
                 spoken = clock.now
             }
-            if now.state.isTerminal || operations.isClosed { return }
-            if clock.now - spoken > heartbeat {
-                try await writer.write(Array(":\n\n".utf8))
-                spoken = clock.now
-            }
-            _ = try await operations.waitForTerminal(id, atMost: tick)
+            if isOver { return }
+            try await operations.watch.wait(
+                for: id, seen: mark,
+                atMost: max(.milliseconds(10), heartbeat - (clock.now - spoken)))
+        }
+    }
+
+    /// Hands bytes over, but not for longer than the patience: a client that does not read is
+    /// disconnected, and comes back with `Last-Event-ID`.
+    private static func write(_ bytes: [UInt8], to writer: HTTPBodyWriter) async throws {
+        try await withDeadline(patience, "sending events to a client that reads slowly") {
+            try await writer.write(bytes)
         }
     }
 }

@@ -26,13 +26,18 @@ extension ProjectQuery {
     /// A piece of a name: what names are made of, and nothing that a pattern gives a meaning.
     private static func piece(of request: HTTPRequest, _ name: String) throws -> String? {
         guard let text = request.queryValue(name) else { return nil }
+        try check(piece: text, of: name)
+        return text
+    }
+
+    /// - Throws: `Problem` 400 that names the parameter.
+    static func check(piece text: String, of name: String) throws {
         let isPiece = text.utf8.allSatisfy { unit in
             (0x61...0x7A).contains(unit) || (0x30...0x39).contains(unit) || unit == 0x2D
         }
         guard isPiece, (1...63).contains(text.utf8.count) else {
             throw Problem.invalidParameter(name, "must be 1 to 63 of a-z, 0-9 and -")
         }
-        return text
     }
 
     private static func word<Value: RawRepresentable & CaseIterable>(

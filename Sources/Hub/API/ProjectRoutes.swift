@@ -95,9 +95,10 @@ struct ProjectRoutes: Sendable {
                 detail: "no enrolled host is ready to take a project",
                 hint: "enroll one with berth host enroll NAME, or see berth host list")
         }
-        guard let found = try await HostStore(transaction).name(host) else {
+        guard let found = try await HostStore(transaction).place(host) else {
             throw RegistryConflict(description: "host \(host) was removed")
         }
+        guard found.isOpen else { throw OperationProblem.hostCordoned(found.name) }
         return (host, found.region)
     }
 

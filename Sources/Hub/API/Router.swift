@@ -12,9 +12,14 @@ struct Router: Sendable {
     private let pool: PostgresPool
     private let logger: Logger
     private let identifiers: Identifiers
+    private let principals: PrincipalCache
 
-    init(routes: [Route], pool: PostgresPool, logger: Logger, identifiers: Identifiers) {
+    init(
+        routes: [Route], pool: PostgresPool, principals: PrincipalCache, logger: Logger,
+        identifiers: Identifiers
+    ) {
         self.routes = routes
+        self.principals = principals
         self.pool = pool
         self.logger = logger
         self.identifiers = identifiers
@@ -79,14 +84,24 @@ struct Router: Sendable {
             header.utf8.count <= 256
         else { throw Problem.unauthorized }
         let hash = BearerToken.hash(of: String(header.dropFirst(7)))
-        let principal = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
-            try await TokenStore(transaction).principal(hash: hash)
-        }
+        let principal = try await principal(hash, for: access)
         guard let principal else { throw Problem.unauthorized }
         switch (access, principal.kind) {
         case (.admin, .admin), (.host, .host), (.anyone, _): return principal
         case (.admin, _), (.host, _): throw Problem.forbidden
         }
+    }
+
+    private func principal(
+        _ hash: [UInt8], for access: Access
+    ) async throws -> TokenStore.Principal? {
+        if access == .host, let known = principals.host(hash: hash) { return known }
+        let turn = principals.turn
+        let found = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
+            try await TokenStore(transaction).principal(hash: hash)
+        }
+        if let found { principals.keep(found, hash: hash, turn: turn) }
+        return found
     }
 
     private func refusal(_ problem: Problem, _ id: RequestID) -> HTTPResponse {

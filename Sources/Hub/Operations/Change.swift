@@ -41,7 +41,7 @@ struct Change: Sendable {
 
     /// Appends the events; the last thing before the commit.
     mutating func finish() async throws {
-        try await registry?.finish()
+        try await registry?.finishAtCommit()
     }
 }
 

@@ -13,6 +13,10 @@ struct FleetFold: Service {
         while !Task.isCancelled {
             var count = 0
             do {
+                guard try await FleetChangesStore(pool: pool).isAny() else {
+                    try await Task.sleep(for: .seconds(1))
+                    continue
+                }
                 count = try await pool.withTransaction { transaction in
                     try await FleetNumberStore(transaction).fold(limit: Self.batch)
                 }

@@ -12,6 +12,7 @@ final class OperationBell: Sendable {
         var everywhere: UInt64 = 0
         var isWanted = false
         var isClosed = false
+        var isWatched = false
         var listener: CheckedContinuation<Void, Never>?
     }
 
@@ -31,6 +32,20 @@ final class OperationBell: Sendable {
 
     /// Whether this process is about to end: nobody should wait for long any more.
     var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// Whether somebody looks at the lanes for all who wait (`LaneWatch`).
+    var isWatched: Bool {
+        get { state.withLock { $0.isWatched } }
+        set { state.withLock { $0.isWatched = newValue } }
+    }
+
+    /// The lanes that somebody waits for.
+    var awaitedLanes: [String] {
+        Set(state.withLock { $0.waiters.values.map(\.lane) }).subtracting([Self.ended]).sorted()
+    }
+
+    /// How long to wait at most before looking by oneself.
+    func patience(_ poll: Duration) -> Duration { isWatched ? max(poll, .seconds(10)) : poll }
 
     /// Wakes all for the last time.
     func close() {

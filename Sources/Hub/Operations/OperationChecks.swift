@@ -15,7 +15,8 @@ struct OperationChecks: Sendable {
             throw OperationProblem.unknownProject(id)
         }
         switch order {
-        case .start, .stop, .delete, .restore, .importTree, .hostCheck, .forget: break
+        case .start, .stop, .delete, .restore, .importTree, .hostCheck, .forget, .drain, .batch:
+            break
         case .check, .prune:
             guard project.lastBackup != nil else { throw OperationProblem.noBackup(project) }
         case .backup, .execute:
@@ -31,6 +32,9 @@ struct OperationChecks: Sendable {
             throw OperationProblem.unknownHost(order.target)
         }
         guard order.target != project.host else { throw OperationProblem.sameHost(target.name) }
+        guard target.isSchedulable != false else {
+            throw OperationProblem.hostCordoned(target.name)
+        }
         guard target.state == .ready else { throw OperationProblem.hostOffline(target.name) }
         guard let source = project.host, let description = try await hosts.host(source) else {
             return

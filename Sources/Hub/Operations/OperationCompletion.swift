@@ -23,7 +23,7 @@ struct OperationCompletion: Sendable {
         _ body: OperationBody, epoch: Int64?, _ ending: OperationEnding, in change: inout Change
     ) async throws {
         let transitions = OperationTransitions(change.transaction)
-        if body.parent == nil {
+        if body.isRoot {
             for pin in try await OperationBodyReader(change.transaction).pins(of: body.id) {
                 try await change.record(.pinReleased(pin))
             }
@@ -33,8 +33,12 @@ struct OperationCompletion: Sendable {
         }
         try await transitions.end(body.id, epoch: epoch, ending)
         change.lanes.insert(OperationBell.ended)
-        if let parent = body.parent { try await change.wake(parent) }
-        if let project = body.project, body.parent == nil || body.copy != nil {
+        if let parent = body.parent {
+            // Another tree's root: held until its step is over, so that its parking is not missed.
+            if body.isRoot { try await OperationStore(change.transaction).share(parent) }
+            try await change.wake(parent)
+        }
+        if let project = body.project, body.isRoot || body.copy != nil {
             change.lanes.formUnion(try await transitions.wakeGuarded(project))
         }
         // Its place may be what others wait for.
@@ -123,6 +127,8 @@ struct OperationCompletion: Sendable {
     private static func stopChildren(
         of body: OperationBody, in change: inout Change
     ) async throws {
+        // The operations of a group are whole in themselves: they go on.
+        guard !body.kind.isGroup else { return }
         let children = try await WorkflowStore(change.transaction).children(of: body.id)
         for child in children where child.outcome == nil {
             guard

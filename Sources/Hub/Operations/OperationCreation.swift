@@ -6,10 +6,19 @@ struct OperationCreation: Sendable {
     private let transaction: PostgresTransaction
     private let author: RegistryWriter.Author
     private let identifiers: Identifiers
+    private let parent: Parent?
+
+    /// The group that an operation is begun for, and what it calls it.
+    struct Parent: Sendable {
+        var operation: OperationID
+        var key: String
+    }
 
     init(
-        _ transaction: PostgresTransaction, author: RegistryWriter.Author, identifiers: Identifiers
+        _ transaction: PostgresTransaction, author: RegistryWriter.Author,
+        identifiers: Identifiers, parent: Parent? = nil
     ) {
+        self.parent = parent
         self.transaction = transaction
         self.author = author
         self.identifiers = identifiers
@@ -20,10 +29,7 @@ struct OperationCreation: Sendable {
     /// - Throws: `Problem`.
     func create(_ order: OperationOrder) async throws -> (id: OperationID, isReplay: Bool) {
         guard let project = order.project else {
-            guard case .hostCheck(let host) = order else {
-                preconditionFailure("an order without a project is about a host")
-            }
-            return (try await createCheck(of: host), false)
+            return try await createWithoutProject(order)
         }
         guard try await OperationStore(transaction).lockProject(project) else {
             throw OperationProblem.unknownProject(project)
@@ -54,7 +60,8 @@ struct OperationCreation: Sendable {
                 id: id, kind: order.kind, scopeKind: .project, scope: project.uuid,
                 project: project, lane: OperationBell.hub, input: input,
                 createdBy: author.actor, reason: author.reason, request: author.request,
-                root: id, dedupeKey: order.isShared ? "" : id.uuid))
+                parent: parent?.operation, root: id, childKey: parent?.key,
+                dedupeKey: order.isShared ? "" : id.uuid))
         guard isCreated else {
             // The project's row is locked, so only a key of another spelling can be in the way.
             throw HubError(.database, "the operation's live key is taken")
@@ -65,6 +72,20 @@ struct OperationCreation: Sendable {
             guard isTaken else { throw OperationProblem.busy(with: nil, kind: "another operation") }
         }
         return id
+    }
+
+    private func createWithoutProject(
+        _ order: OperationOrder
+    ) async throws -> (id: OperationID, isReplay: Bool) {
+        let groups = GroupCreation(transaction, author: author, identifiers: identifiers)
+        switch order {
+        case .hostCheck(let host): return (try await createCheck(of: host), false)
+        case .drain(let host, let input): return try await groups.drain(host, input)
+        case .batch(let input, let query): return (try await groups.batch(input, query), false)
+        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
+            .check, .forget, .prune:
+            preconditionFailure("the order is about a project")
+        }
     }
 
     private func createCheck(of host: HostID) async throws -> OperationID {
@@ -91,6 +112,8 @@ struct OperationCreation: Sendable {
         case .copy(_, let input): try JSON.value(input)
         case .importTree(_, let input): try JSON.value(input)
         case .execute(_, let input): try JSON.value(input)
+        case .drain(_, let input): try JSON.value(input)
+        case .batch(let input, _): try JSON.value(input)
         }
     }
 }

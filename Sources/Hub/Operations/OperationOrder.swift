@@ -18,6 +18,9 @@ enum OperationOrder: Sendable {
     case forget(ProjectID, ForgetOrder)
     case prune(ProjectID)
     case hostCheck(HostID)
+    case drain(HostID, DrainOrder)
+    /// Of the projects that a query finds.
+    case batch(BatchOrder, ProjectQuery)
 
     var kind: OperationKind {
         switch self {
@@ -34,6 +37,8 @@ enum OperationOrder: Sendable {
         case .forget: .forget
         case .prune: .prune
         case .hostCheck: .hostCheck
+        case .drain: .drain
+        case .batch: .batch
         }
     }
 
@@ -45,7 +50,7 @@ enum OperationOrder: Sendable {
             .backup(let project, _), .restore(let project, _), .move(let project, _),
             .copy(let project, _), .importTree(let project, _), .execute(let project, _):
             project
-        case .hostCheck: nil
+        case .hostCheck, .drain, .batch: nil
         }
     }
 
@@ -55,7 +60,7 @@ enum OperationOrder: Sendable {
         case .move, .delete: true
         case .restore(_, let order): order.path == nil
         case .start, .stop, .backup, .copy, .importTree, .execute, .check, .forget, .prune,
-            .hostCheck:
+            .hostCheck, .drain, .batch:
             false
         }
     }
@@ -65,7 +70,7 @@ enum OperationOrder: Sendable {
         switch self {
         case .check, .forget, .prune: true
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .hostCheck:
+            .hostCheck, .drain, .batch:
             false
         }
     }
@@ -74,7 +79,7 @@ enum OperationOrder: Sendable {
     var isShared: Bool {
         switch self {
         case .start, .stop, .backup, .move, .restore, .delete, .check, .forget, .prune: true
-        case .copy, .importTree, .execute, .hostCheck: false
+        case .copy, .importTree, .execute, .hostCheck, .drain, .batch: false
         }
     }
 }

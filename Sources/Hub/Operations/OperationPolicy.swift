@@ -23,7 +23,8 @@ struct OperationPolicy: Sendable {
         let backoff = Backoff(
             base: .seconds(2), cap: .seconds(60), first: [.milliseconds(200), .seconds(1)])
         switch kind {
-        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute:
+        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
+            .drain, .batch:
             // A workflow's own tries are short transactions; only broken ones count.
             return OperationPolicy(
                 priority: .normal, maxAttempts: 1000, noProgressLimit: .seconds(600),
@@ -42,7 +43,7 @@ struct OperationPolicy: Sendable {
             return OperationPolicy(
                 priority: .normal, maxAttempts: 1, noProgressLimit: .seconds(90_000),
                 backoff: backoff)
-        case .hostCheck:
+        case .hostCheck, .hostInventory:
             return OperationPolicy(
                 priority: .urgent, maxAttempts: 3, noProgressLimit: .seconds(60),
                 backoff: backoff)

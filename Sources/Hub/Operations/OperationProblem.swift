@@ -37,6 +37,20 @@ enum OperationProblem {
             hint: "see berth host show \(name)")
     }
 
+    static func hostCordoned(_ name: String) -> Problem {
+        Problem(
+            status: 409, code: "host-cordoned", title: "The host takes no projects",
+            detail: "host \(name) is cordoned: nothing is placed on it",
+            hint: "name another host, or berth host uncordon \(name)")
+    }
+
+    static func draining(_ drain: OperationID) -> Problem {
+        Problem(
+            status: 409, code: "host-draining", title: "The host is being drained",
+            detail: "operation \(drain) empties the host",
+            hint: "end it with berth host undrain HOST", operation: drain)
+    }
+
     static func sourceOffline(_ project: ProjectDescription) -> Problem {
         let covered =
             project.lastBackup.map { "what changed since \($0) would be lost" }

@@ -21,7 +21,7 @@ struct OperationRescue: Service {
         var round = 0
         while !Task.isCancelled {
             do {
-                try await sweep()
+                if try await RescueProbe(pool: changes.pool).isNeeded() { try await sweep() }
                 if round % 600 == 0 { try await sweepRarely() }
             } catch is CancellationError {
                 return
@@ -60,6 +60,7 @@ struct OperationRescue: Service {
         try await changes.run { change in
             try await OperationRescueStore(change.transaction).sweepOld()
             try await ProgressStore(change.transaction).sweep()
+            try await GroupStore(change.transaction).sweep()
         }
     }
 

@@ -14,6 +14,9 @@ struct OperationService: Sendable {
     private let changes: ChangeRunner
     private let agents: AgentLeases
     private let rescue: OperationRescue
+    /// What watches operations for streams.
+    let watch: OperationWatch
+    private let idle: IdleAgents
 
     init(
         pool: PostgresPool, bell: OperationBell, settings: OperationSettings,
@@ -26,6 +29,8 @@ struct OperationService: Sendable {
         self.log = log
         changes = ChangeRunner(pool: pool, bell: bell, bucketPatience: settings.bucketPatience)
         rescue = OperationRescue(changes, settings: settings, log: log)
+        watch = OperationWatch(pool: pool, log: log)
+        idle = IdleAgents(pool: pool, bell: bell, lease: settings.lease)
         agents = AgentLeases(changes, settings: settings, floors: LaneFloors(), rescue: rescue)
     }
 
@@ -43,7 +48,9 @@ struct OperationService: Sendable {
             WorkflowRunner(
                 changes, settings: settings, identifiers: identifiers, log: log,
                 hasPath: hasPath, chores: chores),
-            rescue,
+            rescue, watch, idle,
+            LaneWatch(pool: pool, bell: bell, pause: settings.poll, log: log),
+            ScheduleService(changes, identifiers: identifiers, log: log),
             WakeUpRelay(pool: pool, bell: bell, database: database, log: log),
         ]
     }
@@ -95,7 +102,9 @@ struct OperationService: Sendable {
         _ request: OpenSessionRequest, host: HostID
     ) async throws -> OpenSessionAnswer {
         do {
-            return try await agents.open(request, host: host)
+            let answer = try await agents.open(request, host: host)
+            idle.opened(by: host)
+            return answer
         } catch let problem as Problem where problem.code == "ledger-quarantined" {
             try await quarantine(request.ledger, host, problem)
             throw problem
@@ -106,14 +115,19 @@ struct OperationService: Sendable {
     ///
     /// - Throws: `Problem` 409 `session-ended`.
     func lease(_ request: LeaseRequest, host: HostID) async throws -> LeaseAnswer {
-        try await agents.lease(request, host: host)
+        try await idle.poll(request, host: host) { request in
+            try await agents.lease(request, host: host)
+        }
     }
 
     /// Renews the session's lease.
     ///
     /// - Throws: `Problem` 409 `session-ended`.
     func heartbeat(_ request: HeartbeatRequest, host: HostID) async throws -> HeartbeatAnswer {
-        try await agents.heartbeat(request, host: host)
+        switch try await idle.beat(request, host: host) {
+        case .renewed: return HeartbeatAnswer(canceled: [], lost: [])
+        case .single: return try await agents.heartbeat(request, host: host)
+        }
     }
 
     /// Applies a batch of reports, exactly once and in order (D8).
@@ -175,7 +189,13 @@ struct OperationService: Sendable {
         try await changes.run(author: author) { change in
             let bodies = OperationBodyReader(change.transaction)
             guard let body = try await bodies.body(operation) else { return }
-            try await OperationStore(change.transaction).lockTrees([body.root])
+            var trees: Set<OperationID> = [body.root]
+            if body.kind.isGroup {
+                // Its items' operations are trees of their own.
+                let items = try await GroupStore(change.transaction).atWork(of: body.id)
+                trees.formUnion(items.filter { $0.isOwn && $0.outcome == nil }.map(\.operation))
+            }
+            try await OperationStore(change.transaction).lockTrees(trees)
             try await OperationAbandonment.run(body, by: author, in: &change)
         }
         log.warning(
@@ -227,6 +247,13 @@ struct OperationService: Sendable {
     {
         try await pool.withTransaction { transaction in
             try await ProgressStore(transaction).entries(of: operation, after: sequence)
+        }
+    }
+
+    /// Whether messages behind `sequence` were kept once and are not any more.
+    func hasTrimmed(_ operation: OperationID, since sequence: Int64) async throws -> Bool {
+        try await pool.withTransaction { transaction in
+            try await ProgressStore(transaction).hasTrimmed(operation, since: sequence)
         }
     }
 

@@ -7,6 +7,7 @@ import Shared
 enum RegistryEvent: Sendable {
     case hostExpected(HostExpected)
     case hostEnrolled(HostEnrolled)
+    case hostSchedulable(HostSchedulable)
     case projectCreated(ProjectCreated)
     case projectWanted(ProjectWanted)
     case projectDeleted(ProjectDeleted)
@@ -24,12 +25,16 @@ enum RegistryEvent: Sendable {
     case pinReleased(PinChanged)
     case copyCreated(CopyCreated)
     case copyChanged(CopyChanged)
+    case scheduleCreated(ScheduleRecorded)
+    case scheduleChanged(ScheduleRecorded)
+    case scheduleDeleted(ScheduleDeleted)
 
     /// The name in the log: the thing, a dot, what happened.
     var type: String {
         switch self {
         case .hostExpected: "host.expected"
         case .hostEnrolled: "host.enrolled"
+        case .hostSchedulable: "host.schedulable"
         case .projectCreated: "project.created"
         case .projectWanted: "project.wanted"
         case .projectDeleted: "project.deleted"
@@ -47,6 +52,9 @@ enum RegistryEvent: Sendable {
         case .pinReleased: "pin.released"
         case .copyCreated: "copy.created"
         case .copyChanged: "copy.changed"
+        case .scheduleCreated: "schedule.created"
+        case .scheduleChanged: "schedule.changed"
+        case .scheduleDeleted: "schedule.deleted"
         }
     }
 
@@ -56,7 +64,11 @@ enum RegistryEvent: Sendable {
     /// The project that the event is about, for the feed's filter.
     var project: ProjectID? {
         switch self {
-        case .hostExpected, .hostEnrolled, .bucketCreated, .bucketChanged, .bucketRemoved: nil
+        case .hostExpected, .hostEnrolled, .hostSchedulable, .bucketCreated, .bucketChanged,
+            .bucketRemoved, .scheduleDeleted:
+            nil
+        case .scheduleCreated(let payload), .scheduleChanged(let payload):
+            payload.definition.project
         case .projectRouted(let payload): payload.project
         case .projectCreated(let payload): payload.project
         case .projectWanted(let payload): payload.project
@@ -78,6 +90,7 @@ enum RegistryEvent: Sendable {
         switch self {
         case .hostExpected(let payload): payload.host
         case .hostEnrolled(let payload): payload.host
+        case .hostSchedulable(let payload): payload.host
         case .projectCreated(let payload): payload.host
         case .placementChanged(let payload): payload.host
         case .placementProvisioned(let payload): payload.host
@@ -85,7 +98,7 @@ enum RegistryEvent: Sendable {
         case .backupRecorded(let payload): payload.host
         case .projectWanted, .projectDeleted, .projectRouted, .bucketCreated, .bucketChanged,
             .bucketRemoved, .repositoryCreated, .backupForgotten, .pinAdded, .pinReleased,
-            .copyCreated, .copyChanged:
+            .copyCreated, .copyChanged, .scheduleCreated, .scheduleChanged, .scheduleDeleted:
             nil
         }
     }
@@ -95,6 +108,7 @@ enum RegistryEvent: Sendable {
         switch self {
         case .hostExpected(let payload): try JSON.text(payload)
         case .hostEnrolled(let payload): try JSON.text(payload)
+        case .hostSchedulable(let payload): try JSON.text(payload)
         case .projectCreated(let payload): try JSON.text(payload)
         case .projectWanted(let payload): try JSON.text(payload)
         case .projectDeleted(let payload): try JSON.text(payload)
@@ -111,6 +125,9 @@ enum RegistryEvent: Sendable {
         case .pinAdded(let payload), .pinReleased(let payload): try JSON.text(payload)
         case .copyCreated(let payload): try JSON.text(payload)
         case .copyChanged(let payload): try JSON.text(payload)
+        case .scheduleCreated(let payload), .scheduleChanged(let payload):
+            try JSON.text(payload)
+        case .scheduleDeleted(let payload): try JSON.text(payload)
         }
     }
 }
@@ -126,6 +143,12 @@ struct HostExpected: Codable, Sendable {
 struct HostEnrolled: Codable, Sendable {
     var host: HostID
     var ledger: LedgerID
+}
+
+/// Projects may be placed on a host, or not any more.
+struct HostSchedulable: Codable, Sendable {
+    var host: HostID
+    var isSchedulable: Bool
 }
 
 /// A project was created and placed, with generation 1 and no volume yet.

@@ -16,6 +16,7 @@ struct HubCall: Sendable {
         case migratePlan = "migrate plan"
         case migrateUp = "migrate up"
         case benchRegistry = "bench registry"
+        case benchHosts = "bench hosts"
     }
 
     let verb: Verb
@@ -26,6 +27,8 @@ struct HubCall: Sendable {
     let bucket: String
     /// `--check`: compares and changes nothing.
     let onlyCompares: Bool
+    /// `--process PID`: the hub to be measured.
+    let process: Int32
 
     static let help = """
         berth-hub: the control plane of Berth
@@ -47,6 +50,9 @@ struct HubCall: Sendable {
                                              put right what differs; --check only compares
           berth-hub bench registry --data NEW  measure the registry on this machine, in a directory
                                              of its own that is removed again
+          berth-hub bench hosts --process PID --data DIR
+                                             measure what 3,000 simulated agents cost the hub that
+                                             runs there; it is filled with hosts of no use
           berth-hub version | help
 
         DIR/hub.toml, all keys optional:
@@ -69,6 +75,7 @@ struct HubCall: Sendable {
         var data: String?
         var anchor: LogVerification.Anchor?
         var onlyCompares = false
+        var process: Int32 = 0
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             if argument == "--data" {
@@ -83,6 +90,11 @@ struct HubCall: Sendable {
                     throw UsageError("--expect needs SEQUENCE:HASH, as verify-log prints it")
                 }
                 anchor = value
+            } else if argument == "--process" {
+                guard let value = rest.popFirst().flatMap({ Int32($0) }), value > 0 else {
+                    throw UsageError("--process needs the hub's process id")
+                }
+                process = value
             } else if argument == "--check" {
                 onlyCompares = true
             } else if argument == "-h" || argument == "--help" {
@@ -111,6 +123,10 @@ struct HubCall: Sendable {
         self.verb = verb
         self.anchor = anchor
         self.onlyCompares = onlyCompares
+        self.process = process
+        guard (process > 0) == (verb == .benchHosts) else {
+            throw UsageError("--process belongs to bench hosts, which needs it")
+        }
         guard anchor == nil || verb == .verifyLog, !onlyCompares || verb == .replay else {
             throw UsageError(
                 "--expect belongs to verify-log and --check to replay; see berth-hub help")
@@ -119,7 +135,7 @@ struct HubCall: Sendable {
         case .help, .version:
             dataDirectory = ""
         case .checkConfiguration, .initialize, .serve, .createToken, .bucketCredentials, .verifyLog,
-            .replay, .migrateStatus, .migratePlan, .migrateUp, .benchRegistry:
+            .replay, .migrateStatus, .migratePlan, .migrateUp, .benchRegistry, .benchHosts:
             guard let data, !data.isEmpty else {
                 throw UsageError("\(name) needs --data DIR, the hub's directory")
             }

@@ -47,6 +47,13 @@ public enum HubCommand {
                     directory: call.dataDirectory, configuration: configuration,
                     identifiers: identifiers, log: logger
                 ).run()
+            case .benchHosts:
+                let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
+                try await HostBench(
+                    directory: HubDirectory(path: call.dataDirectory),
+                    configuration: configuration, identifiers: identifiers,
+                    process: call.process
+                ).run()
             }
             return 0
         } catch let error as UsageError {

@@ -54,8 +54,10 @@ struct HubServer: Sendable {
         let operations = OperationService(
             pool: pool, bell: bell, settings: settings, identifiers: identifiers, log: logger)
         let feed = EventFeed(pool: pool, retention: configuration.eventFeed, log: logger)
+        let principals = PrincipalCache(pool: pool, log: logger)
         let api = API(
-            pool: pool, operations: operations, vault: vault, locks: locks, feed: feed,
+            pool: pool, principals: principals, operations: operations, vault: vault, locks: locks,
+            feed: feed,
             identifiers: identifiers,
             logger: logger, timeline: row.history, authority: authority,
             addresses: configuration.publicAddresses, warnings: warnings,
@@ -84,7 +86,7 @@ struct HubServer: Sendable {
             BucketWatch(
                 pool: pool, operations: operations, catalog: vault.catalog, logger: logger,
                 interval: min(.seconds(15), configuration.bucketPatience / 4)),
-            feed, FleetFold(pool: pool, log: logger), locks,
+            feed, principals, FleetFold(pool: pool, log: logger), locks,
             ClusterWatch(cluster: database.cluster, logger: logger),
         ]
         try await runServices(services, until: ended)

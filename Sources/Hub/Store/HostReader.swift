@@ -14,7 +14,9 @@ struct HostReader: Sendable {
             EXISTS (SELECT FROM sessions x WHERE x.host = h.id AND x.ended_at IS NULL
                 AND x.lease_until > clock_timestamp()) AS is_alive,
             coalesce(n.total, 0) AS projects, coalesce(n.provisioned, 0) AS provisioned,
-            coalesce(n.running, 0) AS running
+            coalesce(n.running, 0) AS running, h.is_schedulable,
+            (SELECT d.operation FROM operation_live d WHERE d.kind = 'drain'
+                AND d.scope = h.id AND d.dedupe_key = '') AS drain
         FROM hosts h LEFT JOIN host_status s ON s.host = h.id
             LEFT JOIN fleet_numbers n ON n.host = h.id
         """
@@ -77,6 +79,7 @@ struct HostReader: Sendable {
             id: try row.decode("id"), name: try row.decode("name"),
             region: try row.decode("region"), state: state, seenAt: try row.decode("seen_at"),
             projects: try row.decode("projects"), provisioned: try row.decode("provisioned"),
-            running: try row.decode("running"), status: status)
+            running: try row.decode("running"), status: status,
+            isSchedulable: try row.decode("is_schedulable"), drain: try row.decode("drain"))
     }
 }

@@ -31,13 +31,20 @@ struct HostStore: Sendable {
         return try result.first?.decode("id")
     }
 
-    /// The name and region of a host.
-    func name(_ id: HostID) async throws -> (name: String, region: String)? {
+    /// The name and region of a host, and whether projects may be placed on it, which stays so until
+    /// the transaction ends.
+    func place(_ id: HostID) async throws -> (name: String, region: String, isOpen: Bool)? {
         // 3.
         let result = try await transaction.query(
-            "SELECT name, region FROM hosts WHERE id = \(id) AND removed_at IS NULL")
+            """
+            SELECT name, region, is_schedulable FROM hosts
+            WHERE id = \(id) AND removed_at IS NULL FOR SHARE
+            """)
         return try result.first.map { row in
-            (name: try row.decode("name"), region: try row.decode("region"))
+            (
+                name: try row.decode("name"), region: try row.decode("region"),
+                isOpen: try row.decode("is_schedulable")
+            )
         }
     }
 }

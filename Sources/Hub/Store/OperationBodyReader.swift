@@ -14,7 +14,12 @@ struct OperationBody: Sendable {
     var maxAttempts: Int
     var input: JSONValue
     var createdBy: String
+    /// The UUID of what it is about.
+    var scope: String
 
+    /// Whether it is the root of its tree, which holds guards and pins; a group's operations are,
+    /// although they have a parent.
+    var isRoot: Bool { root == id }
     /// The host whose lane it is in.
     var host: HostID? { HostID(uuid: lane) }
 }
@@ -32,7 +37,7 @@ struct OperationBodyReader: Sendable {
         // 1.
         let result = try await transaction.query(
             """
-            SELECT id, kind, lane, root, parent, project, max_attempts, input, created_by,
+            SELECT id, kind, lane, root, parent, project, max_attempts, input, created_by, scope,
                 CASE WHEN scope_kind = 'copy' THEN scope END AS copy
             FROM operations WHERE id = \(id)
             """)
@@ -47,7 +52,7 @@ struct OperationBodyReader: Sendable {
         let result = try await transaction.query(
             """
             SELECT o.id, o.kind, o.lane, o.root, o.parent, o.project, o.max_attempts, o.input,
-                o.created_by, CASE WHEN o.scope_kind = 'copy' THEN o.scope END AS copy
+                o.created_by, o.scope, CASE WHEN o.scope_kind = 'copy' THEN o.scope END AS copy
             FROM operation_run r
             JOIN sessions s ON s.id = r.session
             JOIN operations o ON o.id = r.operation
@@ -92,6 +97,6 @@ struct OperationBodyReader: Sendable {
             project: try row.decode("project"), copy: try row.decode("copy"),
             maxAttempts: try row.decode("max_attempts"),
             input: try row.decode("input", as: JSONColumn<JSONValue>.self).value,
-            createdBy: try row.decode("created_by"))
+            createdBy: try row.decode("created_by"), scope: try row.decode("scope"))
     }
 }

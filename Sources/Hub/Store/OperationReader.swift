@@ -82,6 +82,16 @@ struct OperationReader: Sendable {
         return description
     }
 
+    /// Some operations, at most 1,000, in no order.
+    func operations(_ ids: [OperationID]) async throws -> [OperationDescription] {
+        guard !ids.isEmpty else { return [] }
+        let names = ids.prefix(1000).map(\.uuid)
+        // 6.
+        let result = try await transaction.query(
+            "\(fragment: Self.selection) WHERE o.id = ANY(\(names)::text[]::uuid[])")
+        return try result.rows.map { try OperationRow($0).description() }
+    }
+
     /// A page of operations, newest first.
     func operations(
         _ filter: OperationFilter, before: OperationID?, limit: Int

@@ -15,9 +15,13 @@ struct OperationRow: Sendable {
             throw HubError(.database, "an operation has the unknown state \(stateName)")
         }
         let own = try row.decode("progress", as: JSONColumn<Progress>?.self)?.value
-        let child = try row.decode("child_progress", as: JSONColumn<Progress>?.self)?.value
+        let kind = try row.kind()
+        // A group counts; what one of its items does says little.
+        let child =
+            kind.isGroup
+            ? nil : try row.decode("child_progress", as: JSONColumn<Progress>?.self)?.value
         return OperationDescription(
-            id: try row.decode("id"), kind: try row.kind(), state: state, scope: try scope(),
+            id: try row.decode("id"), kind: kind, state: state, scope: try scope(),
             scopeName: try row.decode("scope_name"), project: try row.decode("project"),
             host: try row.decode("host"), parent: try row.decode("parent"),
             phase: try row.decode("phase"), attempt: try row.decode("attempts"),
@@ -37,6 +41,7 @@ struct OperationRow: Sendable {
         case "project": "\(try row.decode("scope", as: ProjectID.self))"
         case "host": "\(try row.decode("scope", as: HostID.self))"
         case "copy": "\(try row.decode("scope", as: CopyID.self))"
+        case "fleet": "fleet"
         default: try row.decode("scope", as: String.self)
         }
     }
@@ -85,7 +90,9 @@ struct OperationRow: Sendable {
         let reason = try row.decode("reason", as: String?.self)
         let known = reason.flatMap { WaitingReason(rawValue: $0) } ?? .children
         let next = try row.decode("next_try_at", as: Timestamp?.self)
-        if known == .children, let kind = try row.decode("child_kind", as: String?.self) {
+        if known == .children, try !row.kind().isGroup,
+            let kind = try row.decode("child_kind", as: String?.self)
+        {
             let host = try row.decode("child_host", as: String?.self)
             if try row.decode("child_online", as: Bool?.self) == false {
                 return Waiting(

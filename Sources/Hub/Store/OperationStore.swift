@@ -9,6 +9,7 @@ struct NewOperation: Sendable {
         case project
         case host
         case copy
+        case fleet
     }
 
     var id: OperationID
@@ -113,6 +114,13 @@ struct OperationStore: Sendable {
             SELECT id FROM operations WHERE id = ANY(\(names)::text[]::uuid[])
             ORDER BY id FOR NO KEY UPDATE
             """)
+    }
+
+    /// Waits until nobody decides in an operation's tree, and keeps it so until the transaction
+    /// ends; others may do the same.
+    func share(_ root: OperationID) async throws {
+        // 7.
+        try await transaction.query("SELECT id FROM operations WHERE id = \(root) FOR SHARE")
     }
 
     /// Keeps a project's creations one after another, until the transaction ends.

@@ -78,6 +78,53 @@ struct ProgressStore: Sendable {
         }
     }
 
+    /// Stores what an operation that is parked says of itself, at most once a second unless its
+    /// phase changed or it is done.
+    func note(_ progress: Progress, of operation: OperationID) async throws {
+        let document = try JSON.text(progress)
+        let isDone = progress.done == progress.total
+        // 5.
+        try await transaction.query(
+            """
+            WITH news AS MATERIALIZED (
+                SELECT \(operation)::uuid AS operation, \(document)::jsonb AS progress,
+                    nextval('operation_sequence') AS sequence
+                WHERE NOT EXISTS (SELECT FROM operation_progress_latest l
+                    WHERE l.operation = \(operation)
+                        AND l.progress - 'time' = \(document)::jsonb - 'time')
+                    AND (\(isDone) OR NOT EXISTS (SELECT FROM operation_progress_latest l
+                        WHERE l.operation = \(operation)
+                            AND l.updated_at > clock_timestamp() - interval '900 ms'
+                            AND l.progress->>'phase' = \(document)::jsonb->>'phase'))
+            ), latest AS (
+                INSERT INTO operation_progress_latest (operation, sequence, progress)
+                SELECT operation, sequence, progress FROM news
+                ON CONFLICT (operation) DO UPDATE SET sequence = excluded.sequence,
+                    progress = excluded.progress, updated_at = clock_timestamp()
+            ), old AS (
+                DELETE FROM operation_progress p WHERE p.operation = \(operation)
+                    AND p.sequence <= (SELECT x.sequence FROM operation_progress x
+                        WHERE x.operation = \(operation)
+                        ORDER BY x.sequence DESC OFFSET 100 LIMIT 1)
+            )
+            INSERT INTO operation_progress (operation, sequence, progress)
+            SELECT operation, sequence, progress FROM news
+            """)
+    }
+
+    /// Whether nothing is kept of what a reader saw last, although there are newer messages.
+    func hasTrimmed(_ operation: OperationID, since sequence: Int64) async throws -> Bool {
+        // 6.
+        let result = try await transaction.query(
+            """
+            SELECT EXISTS (SELECT FROM operation_progress WHERE operation = \(operation)
+                    AND sequence > \(sequence))
+                AND NOT EXISTS (SELECT FROM operation_progress WHERE operation = \(operation)
+                    AND sequence <= \(sequence)) AS has_trimmed
+            """)
+        return try result.one().decode("has_trimmed")
+    }
+
     /// Forgets messages of operations that ended a day ago.
     func sweep() async throws {
         // 4.

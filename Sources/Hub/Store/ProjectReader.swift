@@ -21,7 +21,7 @@ struct ProjectReader: Sendable {
     /// reported on the placed generation, or is provisioned without saying.
     private static let columns: PostgresQuery = """
         SELECT p.id, p.name, p.owner, p.region, p.uid, p.gid, p.runtime, p.created_at,
-            p.deleted_at, l.host, h.name AS host_name, l.generation, l.is_provisioned,
+            p.deleted_at, l.host, (SELECT h.name FROM hosts h WHERE h.id = l.host) AS host_name, l.generation, l.is_provisioned,
             s.runtime AS runtime_state, s.freshness, s.last_backup, s.exposed_since,
             (extract(epoch FROM clock_timestamp() - s.exposed_since))::bigint AS exposure
         """
@@ -33,7 +33,7 @@ struct ProjectReader: Sendable {
             """
             \(fragment: Self.columns)
             FROM projects p JOIN placements l ON l.project = p.id
-                LEFT JOIN hosts h ON h.id = l.host LEFT JOIN project_standing s ON s.project = p.id
+                LEFT JOIN project_standing s ON s.project = p.id
             WHERE p.id = \(id)
             """)
         return try result.first.map(description)
@@ -48,7 +48,7 @@ struct ProjectReader: Sendable {
             """
             \(fragment: Self.columns)
             FROM project_standing s JOIN projects p ON p.id = s.project
-                JOIN placements l ON l.project = s.project LEFT JOIN hosts h ON h.id = l.host
+                JOIN placements l ON l.project = s.project
             \(fragment: try query.conditions())
             """)
         var found = Found(projects: try result.rows.map(description))

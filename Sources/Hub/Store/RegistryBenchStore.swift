@@ -33,7 +33,7 @@ struct RegistryBenchStore: Sendable {
                     '{"command": ["/bin/serve"], "environment": {}, "stopGraceSeconds": 10}',
                     i % 3 = 0, now() - i * interval '1 second', NULL, 1
                     FROM generate_series(1, \(projects)) i;
-                INSERT INTO placements SELECT pg_temp.id(3, i), pg_temp.id(1, 1 + i % \(hosts)), 1,
+                INSERT INTO placements SELECT pg_temp.id(3, i), pg_temp.id(1, 1 + (i / 10) % \(hosts)), 1,
                     CASE WHEN i % 1000 = 0 THEN NULL ELSE i % 10 <> 0 END, now(), 1
                     FROM generate_series(1, \(projects)) i;
                 INSERT INTO buckets VALUES (pg_temp.id(4, 1), 'local', 'directory', 'default',
@@ -43,10 +43,10 @@ struct RegistryBenchStore: Sendable {
                     FROM generate_series(1, \(projects), 2) i;
                 INSERT INTO backups SELECT pg_temp.id(6, i), pg_temp.id(3, i), pg_temp.id(5, i),
                     repeat(md5('s' || i), 2), repeat(md5('t' || i), 2), now(), now(),
-                    pg_temp.id(1, 1 + i % \(hosts)), 1, pg_temp.id(7, i), 1, 1, 1, 1, '[]', '[]',
+                    pg_temp.id(1, 1 + (i / 10) % \(hosts)), 1, pg_temp.id(7, i), 1, 1, 1, 1, '[]', '[]',
                     NULL, 1 FROM generate_series(1, \(projects), 2) i;
                 INSERT INTO project_activity SELECT pg_temp.id(3, i),
-                    pg_temp.id(1, 1 + i % \(hosts)), 1, i, NULL, 's',
+                    pg_temp.id(1, 1 + (i / 10) % \(hosts)), 1, i, NULL, 's',
                     CASE WHEN i % 7 = 0 THEN 'dirty' ELSE 'fresh' END,
                     CASE WHEN i % 7 = 0 THEN date_trunc('milliseconds',
                         now() - (i % 86400) * interval '1 second') END,

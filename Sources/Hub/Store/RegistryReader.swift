@@ -83,6 +83,20 @@ struct RegistryReader: Sendable {
         return try pick(result, reference, noun: "operation", list: "berth operation list")
     }
 
+    /// The schedule that a name, an identifier or a unique part of one refers to.
+    ///
+    /// - Throws: `Problem` 404 `schedule-not-found`, or 400 `ambiguous` with the candidates.
+    func resolveSchedule(_ reference: String) async throws -> ScheduleID {
+        let pattern = SearchPattern<ScheduleIdentity>(reference)
+        let result = try await transaction.query(
+            """
+            SELECT id, name FROM schedules
+            WHERE deleted_at IS NULL AND (name = \(reference) OR \(fragment: pattern.condition))
+            ORDER BY name = \(reference) DESC, id LIMIT 10
+            """)
+        return try pick(result, reference, noun: "schedule", list: "berth schedule list")
+    }
+
     /// The backup of a project that `latest`, an identifier, a unique part of one, or the beginning
     /// of its restic snapshot id refers to.
     ///

@@ -16,10 +16,12 @@ enum RegistryStatements {
     /// The tables that the log alone rebuilds, each behind those that it refers to.
     static let tables = [
         "hosts", "buckets", "projects", "placements", "repositories", "backups", "pins", "copies",
+        "schedules",
     ]
 
     /// The statement of each form; a form that is not here is of a newer program.
     static let all = projects.merging(buckets) { statement, _ in statement }
+        .merging(schedules) { statement, _ in statement }
 
     /// What is known of hosts, projects and their backups.
     private static let projects: [Form: PostgresQuery] = [
@@ -30,6 +32,11 @@ enum RegistryStatements {
         Form(type: "host.enrolled", version: 1): """
         UPDATE hosts SET enrolled_at = e.time,
             ledger = identifier_uuid(e.payload->>'ledger'), version = hosts.version + 1
+        FROM e WHERE hosts.id = e.host AND hosts.removed_at IS NULL
+        """,
+        Form(type: "host.schedulable", version: 1): """
+        UPDATE hosts SET is_schedulable = (e.payload->>'isSchedulable')::boolean,
+            version = hosts.version + 1
         FROM e WHERE hosts.id = e.host AND hosts.removed_at IS NULL
         """,
         Form(type: "project.created", version: 1): """

@@ -34,6 +34,7 @@ extension RegistryEvent {
         switch self {
         case .hostExpected(let payload): "host \(payload.name) exists"
         case .hostEnrolled(let payload): "host \(payload.host) is not expected"
+        case .hostSchedulable(let payload): "host \(payload.host) was removed"
         case .projectCreated(let payload): "project \(payload.name) exists"
         case .projectWanted(let payload): "project \(payload.project) does not exist"
         case .projectDeleted(let payload): "project \(payload.project) does not exist"
@@ -61,6 +62,9 @@ extension RegistryEvent {
             "backup \(payload.backup) is not pinned by \(payload.holder)"
         case .copyCreated(let payload): "copy \(payload.copy) exists"
         case .copyChanged(let payload): "copy \(payload.copy) has ended"
+        case .scheduleCreated(let payload): "schedule \(payload.name) exists"
+        case .scheduleChanged(let payload): "schedule \(payload.name) was deleted"
+        case .scheduleDeleted(let payload): "schedule \(payload.schedule) was deleted"
         }
     }
 }

@@ -50,6 +50,21 @@ struct RegistryWriter: Sendable {
     /// - Returns: the sequence of the last event, or nil when there was none.
     @discardableResult
     mutating func finish() async throws -> Int64? {
+        guard let append = try append() else { return nil }
+        // 2. Locks the counter row until the commit.
+        let result = try await transaction.query(append)
+        return try result.one().decode("sequence")
+    }
+
+    /// Appends the recorded events with the commit, so that the counter's row is locked no longer
+    /// than the server takes for both.
+    mutating func finishAtCommit() async throws {
+        guard let append = try append() else { return }
+        // 3. As 2.
+        try await transaction.queryAtCommit(append)
+    }
+
+    private mutating func append() throws -> PostgresQuery? {
         guard !events.isEmpty else { return nil }
         defer { events = [] }
         let types = events.map(\.type)
@@ -57,14 +72,11 @@ struct RegistryWriter: Sendable {
         let projects = events.map { $0.project?.uuid ?? "" }
         let hosts = events.map { $0.host?.uuid ?? "" }
         let payloads = try events.map { try $0.payload() }
-        // 2. Locks the counter row until the commit.
-        let result = try await transaction.query(
-            """
+        return """
             SELECT append_events(\(author.actor), \(author.reason), \(author.request)::uuid,
                 \(time)::timestamptz, \(types), \(versions), \(projects), \(hosts),
                 \(payloads)) AS sequence
-            """)
-        return try result.one().decode("sequence")
+            """
     }
 }
 

@@ -25,10 +25,11 @@ struct CopyWork: Sendable {
             return try await operations(copyingInto: change.project)
         case .projectDeleted(let change):
             return try await operations(copyingInto: change.project)
-        case .hostExpected, .hostEnrolled, .projectCreated, .projectWanted, .bucketCreated,
+        case .hostExpected, .hostEnrolled, .hostSchedulable, .projectCreated, .projectWanted,
+            .bucketCreated,
             .bucketChanged, .bucketRemoved, .projectRouted,
             .repositoryCreated, .backupRecorded, .backupForgotten, .pinAdded, .pinReleased,
-            .copyCreated:
+            .copyCreated, .scheduleCreated, .scheduleChanged, .scheduleDeleted:
             return []
         }
     }

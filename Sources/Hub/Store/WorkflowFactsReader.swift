@@ -114,7 +114,7 @@ struct WorkflowFactsReader: Sendable {
             """
             SELECT o.id, o.kind FROM operation_live l JOIN operations o ON o.id = l.operation
             WHERE o.project = \(project) AND o.root <> \(root) AND (
-                o.parent IS NULL AND o.lane = 'hub'
+                o.root = o.id AND o.lane = 'hub'
                     AND o.kind NOT IN ('copy', 'check', 'forget', 'prune')
                     AND (l.dedupe_key = '' OR o.kind IN ('import', 'execute'))
                 OR EXISTS (SELECT FROM operation_run r WHERE r.operation = o.id AND o.lane <> 'hub')

@@ -61,17 +61,20 @@ struct WorkflowStore: Sendable {
         return try result.rows.map { row in
             WorkflowChild(
                 id: try row.decode("id"), key: try row.decode("child_key"),
-                lane: try row.decode("lane"), outcome: try outcome(row))
+                lane: try row.decode("lane"), outcome: try row.childOutcome())
         }
     }
+}
 
-    private func outcome(_ row: PostgresRow) throws -> ChildOutcome? {
-        switch try row.decode("state", as: String?.self) {
+extension PostgresRow {
+    /// How an operation ended by its columns `state`, `result` and `failure`; nil while it lives.
+    func childOutcome() throws -> ChildOutcome? {
+        switch try decode("state", as: String?.self) {
         case nil: nil
         case "succeeded":
-            .succeeded(try row.decode("result", as: JSONColumn<JSONValue>?.self)?.value ?? .null)
+            .succeeded(try decode("result", as: JSONColumn<JSONValue>?.self)?.value ?? .null)
         case "failed":
-            .failed(try row.decode("failure", as: JSONColumn<Failure>.self).value)
+            .failed(try decode("failure", as: JSONColumn<Failure>.self).value)
         case "canceled": .canceled
         default: .expired
         }

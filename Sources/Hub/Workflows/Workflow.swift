@@ -17,6 +17,8 @@ enum Workflow: Sendable, Codable {
     case check(CheckWorkflow)
     case forget(ForgetWorkflow)
     case prune(PruneWorkflow)
+    case drain(DrainWorkflow)
+    case batch(BatchWorkflow)
 
     /// The workflow of an operation that has not begun.
     ///
@@ -39,13 +41,16 @@ enum Workflow: Sendable, Codable {
         case .check: self = .check(CheckWorkflow(try JSON.decode(CheckRequest.self, from: input)))
         case .forget: self = .forget(ForgetWorkflow(try JSON.decode(ForgetOrder.self, from: input)))
         case .prune: self = .prune(PruneWorkflow())
-        case .hostCheck, .volumeCreate, .volumeBackup, .volumeRestore, .volumeApply, .volumeThaw,
+        case .drain: self = .drain(DrainWorkflow(try JSON.decode(DrainOrder.self, from: input)))
+        case .batch: self = .batch(BatchWorkflow(try JSON.decode(BatchOrder.self, from: input)))
+        case .hostCheck, .hostInventory, .volumeCreate, .volumeBackup, .volumeRestore, .volumeApply,
+            .volumeThaw,
             .volumeRetire, .volumeImport, .volumeExecute, .runtimeStart, .runtimeStop:
             throw Failure(code: "no-workflow", message: "\(kind.rawValue) is a host's work")
         }
     }
 
-    private var state: any WorkflowSteps {
+    private var state: any WorkflowState {
         switch self {
         case .start(let steps): steps
         case .stop(let steps): steps
@@ -59,6 +64,8 @@ enum Workflow: Sendable, Codable {
         case .check(let steps): steps
         case .forget(let steps): steps
         case .prune(let steps): steps
+        case .drain(let steps): steps
+        case .batch(let steps): steps
         }
     }
 
@@ -118,6 +125,9 @@ enum Workflow: Sendable, Codable {
         case .prune(var steps):
             defer { self = .prune(steps) }
             return steps.handle(event, facts)
+        case .drain, .batch:
+            // A group decides by its items: see `GroupStep`.
+            return []
         }
     }
 }
@@ -129,11 +139,15 @@ struct PathQuestion: Sendable, Hashable, Codable {
 }
 
 /// What every workflow's state has.
-protocol WorkflowSteps: Sendable, Codable {
+protocol WorkflowState: Sendable, Codable {
     var phaseName: String { get }
     var isCommitted: Bool { get }
     var isCanceling: Bool { get }
     var awaited: Set<String> { get }
+}
+
+/// A workflow of one project: events in, actions out.
+protocol WorkflowSteps: WorkflowState {
     mutating func handle(_ event: WorkflowEvent, _ facts: WorkflowFacts) -> [WorkflowAction]
 }
 

@@ -130,7 +130,8 @@ struct WorkflowRunner: Service {
                 }
                 if claimed.isEmpty {
                     try await changes.bell.wait(
-                        OperationBell.hub, after: ticket, atMost: settings.poll)
+                        OperationBell.hub, after: ticket,
+                        atMost: changes.bell.patience(settings.poll))
                 }
             }
         }

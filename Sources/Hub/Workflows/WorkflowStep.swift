@@ -141,7 +141,8 @@ struct WorkflowStep: Sendable {
         case .forget: facts.backups = try await BackupReader(transaction).all(of: id)
         case .prune:
             facts.repositoryUsers = try await RepositoryHealthStore(transaction).users(of: id)
-        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute, .check:
+        case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute, .check,
+            .drain, .batch:
             break
         }
         if case .copy(let copy) = workflow {

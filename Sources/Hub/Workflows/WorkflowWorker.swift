@@ -96,6 +96,7 @@ struct WorkflowWorker: Sendable {
     /// Works on one operation; whatever goes wrong is tried again later.
     func step(_ operation: ClaimedOperation) async {
         do {
+            if operation.kind.isGroup { return try await stepGroup(operation) }
             let stored = try await changes.pool.withTransaction { transaction in
                 try await WorkflowStore(transaction).load(operation.id)
             }
@@ -114,6 +115,31 @@ struct WorkflowWorker: Sendable {
                 "a workflow's step failed",
                 ["operation": "\(operation.id)", "error": LogValue(describing: error)])
             await giveBack(operation, because: error)
+        }
+    }
+
+    /// Works on a group; then asks what it wants stopped to stop, which is repeated until it has.
+    private func stepGroup(_ operation: ClaimedOperation) async throws {
+        let step = GroupStep(claimed: operation, identifiers: identifiers)
+        let outcome = try await changes.run { try await step.run(in: &$0) }
+        if !outcome.isOurs {
+            log.info("a group's lease was lost", ["operation": "\(operation.id)"])
+        }
+        for item in outcome.cancels {
+            do {
+                try await changes.run { change in
+                    let bodies = OperationBodyReader(change.transaction)
+                    guard let body = try await bodies.body(item) else { return }
+                    try await OperationStore(change.transaction).lockTrees([body.root])
+                    try await OperationCancellation.request(
+                        body, by: "operation:\(operation.id)", in: &change)
+                }
+            } catch let problem as Problem {
+                // Behind its point of no return: its end is waited for.
+                log.debug(
+                    "an item is not canceled",
+                    ["operation": "\(item)", "why": "\(problem.detail)"])
+            }
         }
     }
 

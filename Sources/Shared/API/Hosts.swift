@@ -51,11 +51,18 @@ public struct HostDescription: Sendable, Codable, Hashable {
     public var provisioned: Int64
     public var running: Int64
     public var status: HostStatus?
+    /// Whether projects may be placed here; nil from a hub that does not say.
+    public var isSchedulable: Bool?
+    /// The drain that empties it now.
+    public var drain: OperationID?
 
     public init(
         id: HostID, name: String, region: String, state: HostState, seenAt: Timestamp?,
-        projects: Int64, provisioned: Int64, running: Int64, status: HostStatus?
+        projects: Int64, provisioned: Int64, running: Int64, status: HostStatus?,
+        isSchedulable: Bool? = nil, drain: OperationID? = nil
     ) {
+        self.isSchedulable = isSchedulable
+        self.drain = drain
         self.id = id
         self.name = name
         self.region = region

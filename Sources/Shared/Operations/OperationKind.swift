@@ -27,9 +27,15 @@ public enum OperationKind: String, Sendable, Codable, CaseIterable {
     case forget
     /// Removes what no backup needs from a project's repository.
     case prune
+    /// Moves every project away from a host.
+    case drain
+    /// Does the same with many projects.
+    case batch
 
     /// Answers, so that the way to a host and its speed can be tested.
     case hostCheck = "host.check"
+    /// Looks which volumes a host has, now.
+    case hostInventory = "host.inventory"
     /// Creates an empty volume for a project that has no backup.
     case volumeCreate = "volume.create"
     /// Takes a snapshot and stores it in the repository.
@@ -53,4 +59,7 @@ public enum OperationKind: String, Sendable, Codable, CaseIterable {
 
     /// Whether the hub runs it as a workflow.
     public var isWorkflow: Bool { !rawValue.contains(".") }
+
+    /// Whether it is a parent of many: its items are projects, each with an operation of its own.
+    public var isGroup: Bool { self == .drain || self == .batch }
 }

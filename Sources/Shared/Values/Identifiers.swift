@@ -86,6 +86,14 @@ public enum TokenIdentity: IdentifierKind {
 /// The identity of a bearer or join token.
 public typealias TokenID = Identifier<TokenIdentity>
 
+/// Tells identifiers of a schedule from others.
+public enum ScheduleIdentity: IdentifierKind {
+    public static let prefix = "schedule"
+}
+
+/// The identity of a schedule.
+public typealias ScheduleID = Identifier<ScheduleIdentity>
+
 /// Tells identifiers of a btrfs file system from others.
 public enum FilesystemIdentity: IdentifierKind {
     public static let prefix = "filesystem"

@@ -66,7 +66,7 @@ actor ScriptedAgent {
                     HeldLease(operation: $0.id, epoch: $0.epoch, progress: progress)
                 }, interrupted: interrupted,
                 status: HostStatus(
-                    agentVersion: "1", filesystem: nil, freeBytes: 1, totalBytes: 2,
+                    agentVersion: "1", filesystem: nil, freeBytes: 1 << 40, totalBytes: 2 << 40,
                     outboxPending: 0, trouble: nil)), host: host)
     }
 
@@ -211,7 +211,14 @@ actor ScriptedAgent {
         case .volumeExecute:
             return try JSON.value(
                 VolumeExecuteResult(exitCode: 0, output: "ok", isTruncated: false))
+        case .hostInventory:
+            return try JSON.value(HostContents(volumes: volumes.sorted(), others: []))
         default: return .object([:])
         }
     }
+
+    /// Volumes that the host says it has although nothing places them there.
+    private(set) var volumes: [ProjectID] = []
+
+    func setVolumes(_ volumes: [ProjectID]) { self.volumes = volumes }
 }
