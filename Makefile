@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check bench-s3 test-rgw
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check bench-s3 test-rgw soak-s3
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ soak-operations: setup ## Cut the database connection at every message of every 
 
 soak-repository: setup ## Cut prunes short at every step, and fuzz the parsers (an hour)
 	@scripts/soak-maintenance.sh
+
+soak-s3: setup ## Commit every fault at every request of a project's backups and restores (an hour)
+	@export BERTH_SOAK=$${BERTH_SOAK:-1}
+	swift build --build-tests
+	swift test --skip-build --filter '^EndToEndTests\.BucketFaultTests'
 
 bench-repository: build ## Measure backup and restore beside restic and borg (half an hour)
 	@scripts/bench-repository.sh

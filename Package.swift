@@ -77,9 +77,9 @@ let libraries: [(name: String, pkgConfig: String?, packages: [String])] = [
     ("CZstd", "libzstd", ["libzstd-dev"]),
 ]
 
-let executables: [(name: String, module: String)] = [
-    ("berth-hub", "Hub"), ("berth-agent", "HostAgent"), ("berth", "CLI"),
-    ("berth-bench-s3", "ObjectStore"),
+let executables: [(name: String, modules: [String])] = [
+    ("berth-hub", ["Hub"]), ("berth-agent", ["HostAgent"]), ("berth", ["CLI"]),
+    ("berth-bench-s3", ["Repository", "ObjectStore", "HTTP"]),
 ]
 
 /// `BERTH_ONLY=Repository,HTTP` narrows the package to those modules, what they import and their
@@ -87,7 +87,7 @@ let executables: [(name: String, module: String)] = [
 func isWanted(_ module: String) -> Bool {
     guard let only = Context.environment["BERTH_ONLY"], !only.isEmpty else { return true }
     var wanted = Set(only.split(separator: ",").map(String.init))
-    if wanted.contains("EndToEnd") { wanted.formUnion(executables.map(\.module)) }
+    if wanted.contains("EndToEnd") { wanted.formUnion(executables.flatMap(\.modules)) }
     var grows = true
     while grows {
         let more = modules.filter { wanted.contains($0.name) }.flatMap(\.imports)
@@ -123,10 +123,11 @@ targets += modules.filter { isWanted($0.name) }.map { module in
         name: module.name, dependencies: module.imports.map { .byName(name: $0) },
         swiftSettings: strict)
 }
-targets += executables.filter { isTested($0.module) || isTested("EndToEnd") }.map { executable in
+targets += executables.filter { $0.modules.allSatisfy(isTested) || isTested("EndToEnd") }.map {
+    executable in
     .executableTarget(
         name: executable.name,
-        dependencies: [.byName(name: executable.module), "Platform"],
+        dependencies: executable.modules.map { .byName(name: $0) } + ["Platform"],
         path: "Sources/Executables/\(executable.name)", swiftSettings: strict)
 }
 targets += supports.filter { isSupportWanted($0.name) }.map { support in
@@ -156,7 +157,7 @@ if isTested("Layering") {
 
 let package = Package(
     name: "Berth",
-    products: executables.filter { isTested($0.module) || isTested("EndToEnd") }.map {
+    products: executables.filter { $0.modules.allSatisfy(isTested) || isTested("EndToEnd") }.map {
         .executable(name: $0.name, targets: [$0.name])
     },
     targets: targets,

@@ -4,7 +4,8 @@
 # behind. Streaming 4 GiB in parts needs 5 GiB of memory for rclone, which keeps parts there.
 #
 # Environment: BERTH_BENCH_ROUNDS (3), BERTH_BENCH_LARGE (24 objects of 16 MiB), BERTH_BENCH_SMALL
-# (1000 objects of 4 KiB), BERTH_BENCH_STREAM (4294967296 bytes).
+# (1000 objects of 4 KiB), BERTH_BENCH_STREAM (4294967296 bytes), BERTH_BENCH_BACKUP (1073741824
+# bytes of a first backup) and BERTH_BENCH_BACKUPS (5 pairs of them).
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BENCH=${BIN:-$ROOT/.build/release}/berth-bench-s3
@@ -13,16 +14,18 @@ ROUNDS=${BERTH_BENCH_ROUNDS:-3}
 LARGE=${BERTH_BENCH_LARGE:-24}
 SMALL=${BERTH_BENCH_SMALL:-1000}
 STREAM=${BERTH_BENCH_STREAM:-4294967296}
+BACKUP=${BERTH_BENCH_BACKUP:-1073741824}
+BACKUPS=${BERTH_BENCH_BACKUPS:-5}
 
 PLACE=$(mktemp -d)
-SERVER=
+PROCESSES=()
 finish() {
-    local code=$?
+    local code=$? process
     trap - EXIT INT TERM
-    if [[ -n $SERVER ]]; then
-        kill "$SERVER" 2>/dev/null || true
-        wait "$SERVER" 2>/dev/null || true
-    fi
+    for process in "${PROCESSES[@]}"; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
     rm -rf "$PLACE"
     exit "$code"
 }
@@ -40,6 +43,7 @@ export BERTH_BENCH_KEY=BENCHKEY BERTH_BENCH_SECRET=bench-secret BERTH_BENCH_BUCK
 "$TOOLS/rclone" serve s3 --addr 127.0.0.1:0 --auth-key "$BERTH_BENCH_KEY,$BERTH_BENCH_SECRET" \
     --config /dev/null --cache-dir "$PLACE/cache" "$PLACE/data" >"$PLACE/log" 2>&1 &
 SERVER=$!
+PROCESSES+=("$SERVER")
 for _ in $(seq 300); do
     BERTH_BENCH_ENDPOINT=$(grep -o 'http://127.0.0.1:[0-9]*' "$PLACE/log" | tail -n 1) && break
     kill -0 "$SERVER" || { cat "$PLACE/log" >&2; exit 1; }
@@ -79,10 +83,44 @@ for round in $(seq "$ROUNDS"); do
     say "4 KiB objects a second, round $round: ours $(tail -n 1 "$PLACE/small"), boto3 $(tail -n 1 "$PLACE/boto3")"
 done
 PRESIGN=$("$BENCH" presign 100000)
+
+# A first backup with the credentials, and with URLs that another process signs, taking turns at
+# who is first. The files cannot be compressed; they are read once before.
+mkdir "$PLACE/project"
+for index in $(seq 0 $((BACKUP / 4194304 - 1))); do
+    head -c 4194304 /dev/urandom >"$PLACE/project/$index"
+done
+"$BENCH" serve >"$PLACE/signer" &
+PROCESSES+=($!)
+until [[ -s $PLACE/signer ]]; do sleep 0.1; done
+backup() { # NAME [SIGNER]
+    local name=$1
+    shift
+    # The pages of the run before are written now, not in somebody's time.
+    sync -f "$PLACE"
+    "$BENCH" backup "$PLACE/project" "$@" >>"$PLACE/backup-$name"
+    rm -rf "$PLACE"/data/bench/backup-*
+}
+"$BENCH" backup "$PLACE/project" >/dev/null
+rm -rf "$PLACE"/data/bench/backup-*
+for round in $(seq "$BACKUPS"); do
+    if ((round % 2)); then
+        backup static
+        backup presigned "$(<"$PLACE/signer")"
+    else
+        backup presigned "$(<"$PLACE/signer")"
+        backup static
+    fi
+    say "first backup of $((BACKUP >> 20)) MiB, round $round: static $(tail -n 1 "$PLACE/backup-static") s, presigned $(tail -n 1 "$PLACE/backup-presigned") s"
+done
+rm -rf "$PLACE/project"
+OVERHEAD=$(awk -v a="$(median <"$PLACE/backup-presigned")" -v b="$(median <"$PLACE/backup-static")" \
+    'BEGIN { printf "%.1f", (a / b - 1) * 100 }')
 say "streaming $STREAM bytes there and back"
 RSS=$("$BENCH" stream "$STREAM")
 
 echo "figure put_get_ratio $(ratio "$(median <"$PLACE/rclone")" "$(median <"$PLACE/ours")") x"
 echo "figure small_objects_per_second_ratio $(ratio "$(median <"$PLACE/small")" "$(median <"$PLACE/boto3")") x"
 echo "figure presign_per_second $PRESIGN 1/s"
+echo "figure grant_overhead_percent $OVERHEAD %"
 echo "figure peak_rss_mib $RSS MiB"

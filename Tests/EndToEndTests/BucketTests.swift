@@ -6,70 +6,8 @@ import Testing
 /// A project's backups in buckets that misbehave.
 @Suite("Backups on S3", .serialized)
 struct BucketTests {
-    /// What the next requests meet.
-    private struct Weather: Sendable {
-        /// All requests to the bucket.
-        var always: Fault?
-        /// The n-th request from now on, counted down.
-        var next: (Int, Fault)?
-    }
-
-    private static func plan(_ weather: Locked<Weather>) -> FaultProxy.Plan {
-        { _ in
-            weather.withLock { weather in
-                if let always = weather.always { return always }
-                guard let (count, fault) = weather.next else { return nil }
-                weather.next = count > 1 ? (count - 1, fault) : nil
-                return count == 1 ? fault : nil
-            }
-        }
-    }
-
     private static func listing(_ fleet: isolated Fleet, _ project: String) async throws -> String {
         try await fleet.listing(try await fleet.volume(project, on: "host-1")).inner
-    }
-
-    @Test(
-        "end well or fail by name whatever one request meets, and what is acknowledged restores",
-        .timeLimit(.minutes(5)))
-    func faults() async throws {
-        let weather = Locked(Weather())
-        let bucket = try await BucketFixture.start(.rclone, faults: Self.plan(weather))
-        try await Fleet.run(hosts: 1, limits: "bucket_patience = \"40s\"") { fleet in
-            try await fleet.useBucket(bucket)
-            try await fleet.done("project", "create", "notes", "--host", "host-1")
-            try await fleet.done("project", "start", "notes")
-            var acknowledged: [String] = []
-            for (index, fault) in Fault.all.enumerated() {
-                try await fleet.done(
-                    "project", "exec", "notes", "--root", "--", "sh", "-c",
-                    "echo \(index) > last; head -c 300000 /dev/urandom > file-\(index)")
-                // Some positions meet a look for the lock, others a pack, an index or a snapshot.
-                weather.withLock { $0.next = (1 + index * 5 % 9, fault) }
-                let result = try await fleet.berth(
-                    "backup", "create", "notes", "-o", "id", "--timeout", "90s")
-                weather.withLock { $0.next = nil }
-                if result.isSuccess {
-                    acknowledged.append(result.text.trimmed)
-                } else {
-                    #expect(
-                        result.exit == .code(8) && result.errorText.contains("bucket"),
-                        "\(fault): \(result.exit) \(result.errorText)")
-                }
-            }
-            #expect(acknowledged.count >= Fault.all.count - 3, "\(acknowledged.count) succeeded")
-            try await fleet.judge("notes", at: bucket)
-            let last = try #require(acknowledged.last)
-            let before = try await Self.listing(fleet, "notes")
-            try await fleet.done(
-                "project", "exec", "notes", "--root", "--", "sh", "-c", "rm -f file-*")
-            weather.withLock { $0.next = (2, .resetAfter) }
-            try await fleet.done("backup", "restore", "notes", "--backup", last, "--yes")
-            #expect(try await Self.listing(fleet, "notes") == before)
-            #expect(!bucket.proxy.met.isEmpty)
-            try await fleet.expectNoSecret(bucket)
-        }
-        bucket.stop()
     }
 
     @Test(
@@ -163,8 +101,8 @@ struct BucketTests {
         "wait with their reason while a bucket is gone, hold up no other, and go on by themselves",
         .timeLimit(.minutes(5)))
     func parking() async throws {
-        let weather = Locked(Weather())
-        let bucket = try await BucketFixture.start(.moto, faults: Self.plan(weather))
+        let weather = BucketWeather()
+        let bucket = try await BucketFixture.start(.moto, faults: weather.plan)
         try await Fleet.run(hosts: 1, limits: "bucket_patience = \"4s\"") { fleet in
             try await fleet.useBucket(bucket)
             for project in ["notes", "other"] {
@@ -181,7 +119,7 @@ struct BucketTests {
                 .refuse(status: 403, code: "InvalidAccessKeyId"),
                 .refuse(status: 503, code: "SlowDown"),
             ] {
-                weather.withLock { $0.always = fault }
+                weather.always(fault)
                 let operation = try await fleet.done(
                     "backup", "create", "notes", "--detach", "-o", "id"
                 ).trimmed
@@ -193,7 +131,7 @@ struct BucketTests {
                 #expect(shown.contains("notes"), "\(fault): \(shown)")
                 #expect(shown.contains("paused") || shown.contains("failing"))
                 try await fleet.done("backup", "create", "other")
-                weather.withLock { $0.always = nil }
+                weather.always(nil)
                 try await fleet.done("operation", "wait", operation, "--timeout", "90s")
             }
             let shown = try await fleet.document("bucket", "show", "objects")

@@ -2,7 +2,7 @@
 struct ModuleTable: Sendable {
     let modules: [String: Set<String>]
     let tests: [String: Set<String>]
-    let executables: [String: String]
+    let executables: [String: Set<String>]
     /// The libraries that test targets share.
     let supports: [String: Set<String>]
 
@@ -18,7 +18,7 @@ struct ModuleTable: Sendable {
         supports = Dictionary(uniqueKeysWithValues: shared.map { ($0.first, Set($0.rest)) })
         let programs = Self.literals(after: "let executables:", in: manifest)
         executables = Dictionary(
-            uniqueKeysWithValues: programs.map { ($0.first, $0.rest.first ?? "") })
+            uniqueKeysWithValues: programs.map { ($0.first, Set($0.rest)) })
     }
 
     /// What a file may import, or nil when it lies in no module of the table.
@@ -37,8 +37,8 @@ struct ModuleTable: Sendable {
         }
         if file.folder == "Executables" {
             let parts = file.path.split(separator: "/")
-            guard parts.count > 2, let module = executables[String(parts[2])] else { return nil }
-            return Self.system.union([module, "Platform"])
+            guard parts.count > 2, let modules = executables[String(parts[2])] else { return nil }
+            return Self.system.union(modules).union(["Platform"])
         }
         guard let imports = modules[file.folder] else { return nil }
         // The domain has no I/O, no clock and no C.

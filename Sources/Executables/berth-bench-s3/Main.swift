@@ -18,7 +18,9 @@ enum Main {
     }
 
     private static func run(_ words: [String]) async throws {
-        let bench = Bench(store: try store())
+        let store = try store()
+        let bench = Bench(store: store)
+        let backup = BackupBench(store: store)
         let number = words.last.flatMap { Int($0) } ?? 0
         switch words.first {
         case "put" where words.count == 4:
@@ -30,10 +32,15 @@ enum Main {
         case "stream":
             try await bench.stream(bytes: Int64(number))
             say(try peakMiB())
+        case "backup" where words.count == 2 || words.count == 3:
+            let signer = words.count == 3 ? words[2] : nil
+            say(try await backup.run(directory: words[1], signer: signer))
+        case "serve": try await backup.serve { say($0, to: 1) }
         default:
             throw PlatformError(
                 code: .childProcess,
-                message: "put DIR NAME N | get DIR NAME N | small N | presign N | stream BYTES")
+                message: "put DIR NAME N | get DIR NAME N | small N | presign N | stream BYTES "
+                    + "| backup DIR [SIGNER] | serve")
         }
     }
 

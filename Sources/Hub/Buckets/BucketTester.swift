@@ -18,7 +18,11 @@ struct BucketTester: Sendable {
     private static let body = Array("berth tries this bucket out, and removes this".utf8)
 
     /// Tries everything; a failure is a finding, not an error.
+    ///
+    /// - Throws: `ObjectStoreError` when nobody answers: asked once, without the patience that backups
+    ///   have, because somebody waits.
     func run() async throws -> BucketTest {
+        if let s3 { _ = try await s3.exchange("HEAD", nil) }
         let prefix = try ObjectPrefix("probe-\(Random.hex(bytes: 8))/")
         var checks: [BucketTest.Check] = []
         do {
