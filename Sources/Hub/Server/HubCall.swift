@@ -91,10 +91,7 @@ struct HubCall: Sendable {
                 }
                 anchor = value
             } else if argument == "--process" {
-                guard let value = rest.popFirst().flatMap({ Int32($0) }), value > 0 else {
-                    throw UsageError("--process needs the hub's process id")
-                }
-                process = value
+                process = try Self.process(rest.popFirst())
             } else if argument == "--check" {
                 onlyCompares = true
             } else if argument == "-h" || argument == "--help" {
@@ -141,6 +138,13 @@ struct HubCall: Sendable {
             }
             dataDirectory = data.hasPrefix("/") ? data : Self.absolute(data)
         }
+    }
+
+    private static func process(_ word: String?) throws -> Int32 {
+        guard let value = word.flatMap({ Int32($0) }), value > 0 else {
+            throw UsageError("--process needs the hub's process id")
+        }
+        return value
     }
 
     private static func absolute(_ path: String) -> String {
