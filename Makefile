@@ -53,12 +53,14 @@ soak-operations: setup ## Cut the database connection at every message of every 
 	swift build --build-tests
 	swift test --skip-build --filter '^HubTests\.EveryMessageTests'
 
-soak-repository: setup ## Cut prunes short at every step, and fuzz the parsers (an hour)
+soak-repository: setup ## Cut prunes short, fuzz the parsers, 100,000 steps of the oracle (a day)
 	@scripts/soak-maintenance.sh
+	scripts/soak-incremental.sh
 
 bench-repository: build ## Measure backup and restore beside restic and borg (half an hour)
 	@scripts/bench-repository.sh
 	scripts/bench-check.sh
+	scripts/bench-incremental.sh
 
 bench-check: build ## Measure a check that reads everything beside restic
 	@scripts/bench-check.sh
