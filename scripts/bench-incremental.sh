@@ -5,7 +5,7 @@
 # Prints `figure <name> <number> <unit>` lines last. Leaves nothing behind.
 #
 # Environment: BERTH_BENCH_ROUNDS (3); BERTH_BENCH_PARTS ("few growth large"), what is measured;
-# BERTH_BENCH_FILES (200000), BERTH_BENCH_LARGE_MIB (4096).
+# BERTH_BENCH_FILES (200000), BERTH_BENCH_GROWTH ("50000 400000"), BERTH_BENCH_LARGE_MIB (4096).
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BIN=${BIN:-$ROOT/.build/release}
@@ -15,6 +15,7 @@ FLEET=$(fleet_directory bench-incremental)
 ROUNDS=${BERTH_BENCH_ROUNDS:-3}
 PARTS=${BERTH_BENCH_PARTS:-few growth large}
 FILES=${BERTH_BENCH_FILES:-200000}
+GROWTH=${BERTH_BENCH_GROWTH:-50000 400000}
 LARGE_MIB=${BERTH_BENCH_LARGE_MIB:-4096}
 export RESTIC_PASSWORD=bench
 
@@ -105,19 +106,19 @@ few() {
             '$added / 1024 / .result.detection.rebuiltDirectories' "$FLEET/last.json" >>"$FLEET/few-metadata"
     done
     rm -rf "$FLEET/restic"
-    berth project delete few --yes >/dev/null
+    berth project delete few --confirm few --yes >/dev/null
 }
 
 growth() {
     local count round
-    for count in 50000 400000; do
+    for count in $GROWTH; do
         say "12 of $count files"
         tree_project "growth-$count" "$count"
         for round in 1 2 3 4 5; do
             change_few "$(volume_of "growth-$count")" "$round"
             ours "growth-$count" taken "growth-$count"
         done
-        berth project delete "growth-$count" --yes >/dev/null
+        berth project delete "growth-$count" --confirm "growth-$count" --yes >/dev/null
     done
 }
 
@@ -159,7 +160,7 @@ if [[ " $PARTS " == *" few "* ]]; then
     echo "figure metadata_added_kib $(median <"$FLEET/few-metadata") KiB"
 fi
 if [[ " $PARTS " == *" growth "* ]]; then
-    echo "figure incremental_growth $(ratio growth-400000 growth-50000) x"
+    echo "figure incremental_growth $(ratio "growth-${GROWTH##* }" "growth-${GROWTH%% *}") x"
 fi
 if [[ " $PARTS " == *" large "* ]]; then
     echo "figure incremental_large_file_ratio $(ratio large-restic large-ours) x"
