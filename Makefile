@@ -53,8 +53,9 @@ soak-operations: setup ## Cut the database connection at every message of every 
 	swift build --build-tests
 	swift test --skip-build --filter '^HubTests\.EveryMessageTests'
 
-soak-repository: setup ## Cut prunes short at every step, and fuzz the parsers (an hour)
+soak-repository: setup ## Cut prunes short, fuzz the parsers, 100,000 steps of the oracle (a day)
 	@scripts/soak-maintenance.sh
+	scripts/soak-incremental.sh
 
 soak-s3: setup ## Commit every fault at every request of a project's backups and restores (an hour)
 	@export BERTH_SOAK=$${BERTH_SOAK:-1}
@@ -64,6 +65,7 @@ soak-s3: setup ## Commit every fault at every request of a project's backups and
 bench-repository: build ## Measure backup and restore beside restic and borg (half an hour)
 	@scripts/bench-repository.sh
 	scripts/bench-check.sh
+	scripts/bench-incremental.sh
 
 bench-check: build ## Measure a check that reads everything beside restic
 	@scripts/bench-check.sh

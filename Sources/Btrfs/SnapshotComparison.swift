@@ -33,8 +33,10 @@ public struct SnapshotComparison: Sendable {
 
     private let base: String
     private let now: String
-    private let baseInfo: SubvolumeInfo
-    private let nowInfo: SubvolumeInfo
+    /// What the older snapshot is.
+    public let baseInfo: SubvolumeInfo
+    /// What the newer snapshot is.
+    public let nowInfo: SubvolumeInfo
     private let guards: DetectionGuards
 
     /// - Parameters:

@@ -39,7 +39,7 @@ struct Agent: Sendable {
             runtimes: runtimes,
             observer: VolumeObserver(ledger: ledger, storage: storage, runtimes: runtimes),
             gate: ProjectGate(),
-            cache: BlobCache(directory: directory, pool: pool, logger: logger), pool: pool,
+            bases: BaseCaches(directory: directory, pool: pool, logger: logger), pool: pool,
             logger: logger)
         return Agent(host: host, configuration: configuration, identity: identity)
     }

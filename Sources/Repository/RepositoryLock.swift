@@ -6,7 +6,10 @@ public actor RepositoryLock {
     private var id: BlobID
 
     /// Between writing one's own lock and looking for others again; restic waits as long.
-    private static let settleTime = Duration.milliseconds(200)
+    ///
+    /// It is for stores whose listings lag behind. Where a listing shows all that was written
+    /// before, one of two that write first and look then sees the other, whatever the order.
+    public static let settleTime = Duration.milliseconds(200)
 
     /// How often `refresh` must be called.
     public static let refreshInterval = Duration.seconds(5 * 60)
@@ -19,18 +22,21 @@ public actor RepositoryLock {
         self.id = id
     }
 
-    /// Takes a lock: looks for conflicting ones, writes its own, waits 200 ms, looks again.
+    /// Takes a lock: looks for conflicting ones, writes its own, waits, looks again.
     ///
     /// - Parameters:
     ///   - repository: the repository.
     ///   - file: the claim; its `hostname` must be synthetic.
     ///   - colleagues: the synthetic host names of holders that are not in the way, because their
     ///     work and this one's are made for each other; default none.
+    ///   - settleTime: how long it waits, default `settleTime`; zero where listings never lag.
     ///   - clock: what waits.
     /// - Throws: `RepositoryError`: `locked` naming whose lock is in the way; `store`, `corrupt`.
     public static func acquire(
         in repository: OpenRepository, as file: LockFile,
-        beside colleagues: Set<String> = [], clock: any Clock<Duration> = ContinuousClock()
+        beside colleagues: Set<String> = [],
+        settling settleTime: Duration = RepositoryLock.settleTime,
+        clock: any Clock<Duration> = ContinuousClock()
     ) async throws -> RepositoryLock {
         try await refuseConflicts(with: file, own: nil, beside: colleagues, in: repository)
         let id = try await repository.write(.locks, JSONFile.encode(file))

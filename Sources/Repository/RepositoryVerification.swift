@@ -58,18 +58,33 @@ extension OpenRepository {
         let all = packs.flatMap { pack in pack.blobs.map { (pack: pack.id, blob: $0) } }
         let sample = Array(all.shuffled(using: &random).prefix(count))
         _ = try await concurrentMap(sample, width: Self.readWidth) { pack, blob in
-            try await readBack(blob, in: pack)
+            _ = try await readBack(blob, in: pack)
         }
     }
 
-    @concurrent private func readBack(_ blob: PackedBlob, in pack: BlobID) async throws {
+    /// The entries of a tree that one of these packs holds, read without any index; nil where none
+    /// does.
+    ///
+    /// - Throws: `RepositoryError`: `missing` or `corrupt` naming the pack, `store`.
+    public func tree(_ id: BlobID, in packs: [PackDescription]) async throws -> [Node]? {
+        for pack in packs {
+            for blob in pack.blobs where blob.id == id && blob.kind == .tree {
+                return try TreeDecoder.decode(try await readBack(blob, in: pack.id))
+            }
+        }
+        return nil
+    }
+
+    @concurrent private func readBack(
+        _ blob: PackedBlob, in pack: BlobID
+    ) async throws -> [UInt8] {
         let name = try ObjectName.pack(pack)
         let start = Int64(blob.offset)
         let sealed = try await reading(name) {
             try await store.get(
                 name, range: start..<start + Int64(blob.length), limitBytes: Int(blob.length))
         }
-        _ = try unsafe sealed.withUnsafeBytes {
+        return try unsafe sealed.withUnsafeBytes {
             try unsafe codec.decode($0, as: blob, pack: name.text)
         }
     }

@@ -16,7 +16,13 @@ public struct TreeWalker: Sendable {
     ///
     /// - Throws: `RepositoryError` with the code `unsupported` where Berth did not write the backup.
     public func volume() async throws -> Node {
-        let nodes = try await entries(of: rootTree)
+        try Self.volume(of: try await entries(of: rootTree))
+    }
+
+    /// The node of the volume among those of a root tree.
+    ///
+    /// - Throws: as `volume()`.
+    public static func volume(of nodes: [Node]) throws -> Node {
         guard let node = nodes.first, nodes.count == 1, node.kind == .directory,
             node.name.elementsEqual(Backup.rootName.utf8)
         else {

@@ -35,6 +35,8 @@ final class ScriptedHub: Sendable {
         var backups: [BackupID: BackupReference] = [:]
         var puts: [String: Int] = [:]
         var commits = 0
+        /// Backups that were just what their base holds.
+        var confirmations = 0
         /// The newest; what an earlier one still asks for is not answered with work.
         var session: SessionID?
         var repositories: [ProjectID: OpenRepository] = [:]

@@ -168,6 +168,10 @@ extension ScriptedHub {
         if let known = state.withLock({ $0.backups[request.backup] }) {
             return try ok(CommitAnswer(backup: known))
         }
+        if let same = try unchanged(request, operation) {
+            state.withLock { $0.confirmations += 1 }
+            return try ok(CommitAnswer(backup: same))
+        }
         await state.withLock { $0.beforeCommit }?()
         // Whoever asked is dead: the request got no further.
         try Task.checkCancellation()
@@ -193,6 +197,17 @@ extension ScriptedHub {
         }
         await after?()
         return try ok(CommitAnswer(backup: reference))
+    }
+
+    /// The base, where a backup is just what that holds, as the hub answers then.
+    private func unchanged(
+        _ request: CommitRequest, _ operation: OperationID
+    ) throws -> BackupReference? {
+        let held = state.withLock { $0.held[operation]?.operation.input }
+        let input = try held.map { try JSON.decode(VolumeBackupInput.self, from: $0) }
+        guard request.packs.isEmpty, let base = input?.base, base.rootTree == request.rootTree
+        else { return nil }
+        return base
     }
 
     private func fence(_ operation: OperationID, _ epoch: Int64) throws {

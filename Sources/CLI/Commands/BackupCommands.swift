@@ -3,7 +3,7 @@ import Shared
 
 /// `backup …`.
 enum BackupCommands {
-    static let all = [create, list, entries, restore, exportKey]
+    static let all = [create, audit, list, entries, restore, exportKey]
 
     private static let create = CommandDescription(
         "backup create", aliases: ["new"], [.one("PROJECT")], summary: "Back a project up now",
@@ -18,11 +18,42 @@ enum BackupCommands {
                 try? JSON.decode(VolumeBackupResult.self, from: $0)
             }
             guard let result else { return .took("backed up \"\(name)\"", operation) }
+            let how = result.detection.map { "  (\(BackupText.sentence($0)))" } ?? ""
             return Ending(
                 "✔ backed up \"\(name)\"\(Ending.time(of: operation)): "
                     + "\(Quantity.count(result.files, "file")), \(Quantity.bytes(result.bytes)), "
                     + "\(Quantity.bytes(result.addedBytes)) new, "
-                    + "\(Quantity.bytes(result.storedBytes)) stored  \(result.backup.id)",
+                    + "\(Quantity.bytes(result.storedBytes)) stored  \(result.backup.id)\(how)",
+                id: result.backup.id.description, omissions: Ending.omissions(of: operation))
+        }
+    }
+
+    private static let audit = CommandDescription(
+        "backup audit", [.one("PROJECT")],
+        summary: "Back a project up and prove that no change was missed",
+        details: """
+            Backs up what btrfs says has changed, then reads the whole volume and compares, bit for
+            bit. A difference fails with audit-mismatch; everything has been backed up then.
+            """,
+        examples: ["berth backup audit notes"]
+    ) { invocation in
+        let project = try invocation.word(0)
+        return try await invocation.perform("POST", ["projects", project, "audit"]) { operation in
+            let name = HarmlessText.text(operation.scopeName ?? project)
+            // Another form of result than this version knows is told in fewer words.
+            let result = operation.result.flatMap {
+                try? JSON.decode(VolumeBackupResult.self, from: $0)
+            }
+            guard let result, let detection = result.detection else {
+                return .took("audited \"\(name)\"", operation)
+            }
+            let what =
+                detection.isAudited == true
+                ? "what had changed is what the whole volume shows"
+                : "nothing to compare with, \(BackupText.sentence(detection))"
+            return Ending(
+                "✔ audited \"\(name)\"\(Ending.time(of: operation)): \(what), "
+                    + "\(Quantity.count(result.files, "file"))  \(result.backup.id)",
                 id: result.backup.id.description, omissions: Ending.omissions(of: operation))
         }
     }

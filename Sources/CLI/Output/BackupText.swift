@@ -22,6 +22,18 @@ struct BackupText: Sendable {
         return table
     }
 
+    /// How a backup found out what had changed.
+    static func sentence(_ detection: BackupDetection) -> String {
+        let reason = detection.reason.map { ": " + HarmlessText.text($0) } ?? ""
+        switch detection.method {
+        case .changes where detection.changedInodes == 0: return "nothing had changed"
+        case .changes:
+            return "\(Quantity.bytes(detection.readBytes)) read, as btrfs says what changed"
+        case .comparison: return "all metadata was compared\(reason)"
+        case .full: return "everything was read\(reason)"
+        }
+    }
+
     private static func notes(_ backup: BackupDescription) -> String {
         var notes: [String] = []
         if !backup.omissions.isEmpty {
@@ -30,6 +42,7 @@ struct BackupText: Sendable {
         if !backup.pins.isEmpty {
             notes.append("pinned: " + backup.pins.map(HarmlessText.text).joined(separator: ", "))
         }
+        if let same = backup.confirmedAt { notes.append("the same at \(same)") }
         notes += backup.tags.map(HarmlessText.text)
         return notes.isEmpty ? "–" : notes.joined(separator: "; ")
     }

@@ -23,7 +23,7 @@ struct DataDirectory: Sendable {
     var mountPoint: String { path + "/btrfs" }
     /// What the projects' processes write.
     var logs: String { path + "/logs" }
-    /// Which blobs each base holds.
+    /// What is kept of the projects' bases; may be deleted at any time.
     var caches: String { path + "/cache" }
 
     /// The root of the btrfs file system.

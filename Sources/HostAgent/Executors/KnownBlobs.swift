@@ -40,18 +40,49 @@ struct KnownBlobs: Sendable {
 
     /// What a base holds: from the cache where that is of this base, else read from its trees.
     static func of(
-        _ base: BackupReference, _ repository: OpenRepository, _ cache: BlobCache
+        _ base: BackupReference, _ repository: OpenRepository, _ cache: BaseCache?
     ) async throws -> KnownBlobs {
-        if let cached = await cache.read(base.project, base.id) { return cached }
+        do {
+            if let cache, let header = try await cache.header(), header.backup == base.id,
+                header.rootTree == base.rootTree
+            {
+                return try await of(cache, repository.codec)
+            }
+        } catch is FullScanReason {
+            // What is kept is damaged; the repository has it too.
+        }
         guard let root = BlobID(hex: base.rootTree) else {
             throw Failure(
                 code: "input-invalid", message: "\(base.rootTree) is no root tree's id")
         }
         let found = try await TreeWalker(rootTree: root, source: try await repository.blobSource())
             .reachableBlobs()
-        let known = KnownBlobs(trees: found.trees, data: found.data)
-        await cache.write(known, base.project, base.id)
-        return known
+        return KnownBlobs(trees: found.trees, data: found.data)
+    }
+
+    private static func of(_ cache: BaseCache, _ codec: BlobCodec) async throws -> KnownBlobs {
+        var known = KnownBlobs()
+        var last: UInt64 = 0
+        while true {
+            try Task.checkCancellation()
+            let page = try await cache.directories(after: last, limit: 256)
+            guard let end = page.last else { return known }
+            last = end.inode
+            for directory in page {
+                known.trees.insert(directory.tree.id)
+                for node in try nodes(directory.tree, codec) {
+                    known.data.formUnion(node.content)
+                }
+            }
+        }
+    }
+
+    private static func nodes(_ tree: SealedTree, _ codec: BlobCodec) throws -> [Node] {
+        do {
+            return try tree.nodes(codec)
+        } catch {
+            throw FullScanReason.cacheDamaged("\(error)")
+        }
     }
 }
 

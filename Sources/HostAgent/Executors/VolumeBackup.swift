@@ -1,10 +1,8 @@
-import ObjectStore
 import Platform
-import Repository
 import Shared
 
-/// `volume.backup`: takes a read-only snapshot, stores what the base does not hold, and has the hub
-/// commit it (D2, D13).
+/// `volume.backup`: takes a read-only snapshot, stores what has changed since the base, has the hub
+/// commit it (D2, D13), and makes the snapshot the new base.
 ///
 /// What was uploaded is journaled, so that a try after a crash reads again but stores nothing
 /// twice.
@@ -30,9 +28,24 @@ struct VolumeBackup: Sendable {
             }
             if input.isFinal { try await freeze() }
             let snapshot = try await takeSnapshot(journal)
-            let result = try await store(snapshot)
-            try await work.ledger.setJournal(work.operation, .committed(snapshot, result))
-            return try await settle(snapshot, result)
+            let cache = await work.host.bases.open(project)
+            do {
+                let stored = try await SnapshotStorage(
+                    input: input, work: work, snapshot: snapshot, path: staged,
+                    base: record.base, cache: cache
+                ).run()
+                let result = try await commit(stored, snapshot)
+                try await work.ledger.setJournal(work.operation, .committed(snapshot, result))
+                await keep(stored.update, as: result.backup, in: cache)
+                await cache?.close()
+                let settled = try await settle(snapshot, result)
+                try await rebuild(stored.update, as: result.backup)
+                try refuse(stored.detection)
+                return settled
+            } catch {
+                await cache?.close()
+                throw error
+            }
         }
     }
 
@@ -75,64 +88,77 @@ struct VolumeBackup: Sendable {
         return taken
     }
 
-    /// Stores the snapshot and has it committed.
-    private func store(
-        _ snapshot: OperationJournal.BackupSnapshot
+    /// A mismatch is loud, although everything is backed up by now.
+    private func refuse(_ detection: BackupDetection) throws {
+        guard detection.reason == FullScanReason.auditMismatchCode else { return }
+        work.host.logger.error(
+            "An audit found a change that a backup had missed.",
+            [
+                "project": .init(describing: project),
+                "operation": .init(describing: work.operation),
+                "detail": .string(detection.detail ?? ""),
+            ])
+        throw Failure(
+            code: FullScanReason.auditMismatchCode,
+            message: "a backup had missed a change: \(detection.detail ?? "")",
+            hint: "everything was read and backed up instead; keep the agent's log and report this",
+            class: .terminal)
+    }
+
+    /// Has the hub acknowledge what was stored.
+    private func commit(
+        _ stored: SnapshotStorage.Stored, _ snapshot: OperationJournal.BackupSnapshot
     ) async throws -> VolumeBackupResult {
-        work.progress.report("open", 2)
-        let repository = try await RepositoryAccess.open(work)
-        let known = try await knownBlobs(repository)
-        let ledger = work.ledger
-        let operation = work.operation
-        let writer = PackWriter(
-            store: repository.store, codec: repository.codec,
-            isKnown: { id, kind in known.contains(id, kind) },
-            packIsDurable: { pack in
-                try await ledger.recordUpload(CommitPack(pack), by: operation)
-            })
-        let progress = work.progress
-        let sink = RecordingSink(writer)
-        let summary = try await Backup(
-            path: staged, sink: sink, polynomial: repository.config.polynomial
-        ) { state in
-            progress.report(
-                "upload", 3, done: state.bytesDone,
-                // Not known until everything has been counted, which goes on beside.
-                total: state.bytesTotal > 0 ? state.bytesTotal : nil, unit: .bytes)
-        }.run()
-        _ = try await writer.finish()
-        let statistics = await writer.currentStatistics()
         work.progress.report("commit", 4)
         let packs = try await work.ledger.uploads(of: work.operation)
-        let omissions = Self.omissions(of: summary)
         let request = CommitRequest(
-            epoch: work.epoch, backup: input.backup, packs: packs,
-            rootTree: summary.rootTree.hex, takenAt: snapshot.takenAt, files: summary.files,
-            bytes: summary.bytes, addedBytes: statistics.addedBytes,
-            storedBytes: packs.reduce(0) { $0 + $1.bytes }, omissions: omissions)
+            epoch: work.epoch, backup: input.backup, packs: packs, rootTree: stored.rootTree,
+            takenAt: snapshot.takenAt, files: stored.files, bytes: stored.bytes,
+            addedBytes: stored.addedBytes, storedBytes: packs.reduce(0) { $0 + $1.bytes },
+            omissions: stored.omissions, detection: stored.detection)
         let answer = try await work.hub.commit(work.operation, request)
-        await work.host.cache.write(sink.blobs, project, answer.backup.id)
         return VolumeBackupResult(
-            backup: answer.backup, files: summary.files, bytes: summary.bytes,
-            addedBytes: statistics.addedBytes, storedBytes: request.storedBytes,
-            omissions: omissions, isCurrent: false)
+            backup: answer.backup, files: stored.files, bytes: stored.bytes,
+            addedBytes: stored.addedBytes, storedBytes: request.storedBytes,
+            omissions: stored.omissions, isCurrent: false, detection: stored.detection)
     }
 
-    /// What need not be stored again.
-    private func knownBlobs(_ repository: OpenRepository) async throws -> KnownBlobs {
-        var known = KnownBlobs()
-        if let base = input.base {
-            known = try await KnownBlobs.of(base, repository, work.host.cache)
+    /// Has the cache follow to the snapshot, before that becomes the base: where the two do not fit
+    /// each other, as after a crash in between, the next backup reads everything.
+    private func keep(
+        _ update: SnapshotStorage.BaseUpdate, as backup: BackupReference, in cache: BaseCache?
+    ) async {
+        guard case .changes(let changes, var header) = update else { return }
+        header.backup = backup.id
+        do {
+            try await cache?.apply(changes, header: header)
+        } catch {
+            work.host.logger.warning(
+                "What is kept of a base does not follow; the next backup reads the whole volume.",
+                ["project": .init(describing: project), "error": .init(describing: error)])
         }
-        for pack in try await work.ledger.uploads(of: work.operation) { try known.insert(pack) }
-        return known
     }
 
-    private static func omissions(of summary: BackupSummary) -> [String] {
-        summary.issues.map { "\(String(decoding: $0.path, as: UTF8.self)): \($0.message)" }
-            + summary.nestedSubvolumes.map {
-                "\(String(decoding: $0, as: UTF8.self)): a subvolume of its own"
-            }
+    /// Makes the cache of a base anew, from the trees that have just passed by.
+    private func rebuild(
+        _ update: SnapshotStorage.BaseUpdate, as backup: BackupReference
+    ) async throws {
+        switch update {
+        case .changes: break
+        case .none: await work.host.bases.remove(project)
+        case .anew(var header, let spool, let codec):
+            header.backup = backup.id
+            let pool = work.host.pool
+            try await work.host.bases.rebuild(
+                project, of: work.layout.base(project), header, codec: codec,
+                length: { spool.length(of: $0) },
+                tree: { id in
+                    guard let tree = try await pool.run({ try spool.tree(id) }) else {
+                        throw FullScanReason.cacheIncomplete("tree \(id) was not kept")
+                    }
+                    return tree
+                })
+        }
     }
 
     /// Makes the snapshot of an acknowledged backup the base; can be repeated.
@@ -146,7 +172,7 @@ struct VolumeBackup: Sendable {
             VolumeRecord.Base(
                 backup: result.backup, filesystem: files.filesystem,
                 subvolume: snapshot.volume, coveredTransid: snapshot.coveredTransid,
-                isPartial: !result.omissions.isEmpty))
+                isPartial: !result.omissions.isEmpty, snapshot: snapshot.subvolume))
         // Polling lags behind what is only in memory, and a decision depends on it (D3).
         try await files.sync(volume)
         var result = result

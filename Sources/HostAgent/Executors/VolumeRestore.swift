@@ -35,6 +35,7 @@ struct VolumeRestore: Sendable {
             }
             try await VolumePublisher(host: work.host)
                 .publish(publication, of: work.operation)
+            try await keepBase(publication)
             return RestoreReceipt(
                 backup: input.backup.id, host: work.host.id,
                 generation: input.volume.generation, rootTree: input.backup.rootTree,
@@ -102,15 +103,11 @@ struct VolumeRestore: Sendable {
     }
 
     /// The receipt: the root tree computed anew from what is on the disk now.
-    ///
-    /// On the way every blob of the backup passes, so that the first backup here need not read its
-    /// trees.
     private func verify() async throws {
-        let sink = RecordingSink(HashingSink())
         let progress = work.progress
         let repository = try await RepositoryAccess.open(work)
         let summary = try await Backup(
-            path: staging, sink: sink, polynomial: repository.config.polynomial
+            path: staging, sink: HashingSink(), polynomial: repository.config.polynomial
         ) { state in
             progress.report(
                 "verify", 3, done: state.bytesDone, total: state.bytesTotal, unit: .bytes)
@@ -123,6 +120,16 @@ struct VolumeRestore: Sendable {
                     + "was put into place",
                 hint: "check the repository, and the host's disk")
         }
-        await work.host.cache.write(sink.blobs, project, input.backup.id)
+    }
+
+    /// What was restored is the base of the next backup: its cache is made of the backup's trees,
+    /// so that the first backup here costs what has changed since.
+    private func keepBase(_ publication: OperationJournal.Publication) async throws {
+        try await work.host.bases.rebuild(
+            project, of: work.layout.base(project),
+            BaseHeader(
+                backup: input.backup.id, rootTree: input.backup.rootTree,
+                snapshot: publication.base, transid: 0, files: 0, bytes: 0),
+            from: try await RepositoryAccess.open(work))
     }
 }

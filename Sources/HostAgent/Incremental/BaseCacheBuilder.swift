@@ -32,7 +32,7 @@ struct BaseCacheBuilder: Sendable {
     /// Builds it, in place of what was there.
     ///
     /// - Parameters:
-    ///   - header: of the backup, without totals.
+    ///   - header: of the backup, without totals and the snapshot's transaction.
     /// - Throws: `FullScanReason` where the trees do not fit to the directories.
     func build(_ header: BaseHeader) async throws {
         guard let root = BlobID(hex: header.rootTree) else {
@@ -45,10 +45,14 @@ struct BaseCacheBuilder: Sendable {
         guard nodes.count == 1, let content = nodes.first?.subtree else {
             throw FullScanReason.cacheIncomplete("the root tree is not one of this volume")
         }
-        let reader = try await pool.run { [snapshot] in
-            Locked(try SnapshotReader(path: snapshot))
+        let (reader, info) = try await pool.run { [snapshot] in
+            (Locked(try SnapshotReader(path: snapshot)), try Subvolume(at: snapshot).info())
+        }
+        guard info.uuid.description == header.snapshot else {
+            throw FullScanReason.cacheIncomplete("the base is another snapshot")
         }
         var header = header
+        header.transid = info.otransid
         var waiting = [Work(inode: SnapshotReader.rootInode, tree: content)]
         var changes = BaseChanges()
         while let next = waiting.popLast() {

@@ -7,8 +7,9 @@ struct BaseHeader: Sendable, Codable, Equatable {
     var backup: BackupID
     /// Its root tree: 64 hexadecimal digits.
     var rootTree: String
-    /// The snapshot that holds the same state on this host.
+    /// The snapshot that holds the same state on this host, and when it was taken.
     var snapshot: String
+    var transid: UInt64
     /// Files, each hard link counted, and their length.
     var files: Int64
     var bytes: Int64

@@ -14,5 +14,17 @@ struct FullScanReason: Error, Sendable, Equatable, CustomStringConvertible {
         FullScanReason("cache-incomplete", detail)
     }
 
+    /// The file that it is kept in cannot be read or written.
+    static func cacheDamaged(_ detail: String) -> FullScanReason {
+        FullScanReason("cache-damaged", detail)
+    }
+
+    /// An audit found that a change had been missed.
+    static func auditMismatch(_ detail: String) -> FullScanReason {
+        FullScanReason(auditMismatchCode, detail)
+    }
+
+    static let auditMismatchCode = "audit-mismatch"
+
     var description: String { "\(code): \(detail)" }
 }

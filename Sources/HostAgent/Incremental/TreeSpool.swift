@@ -25,33 +25,39 @@ final class TreeSpool: Sendable {
         self.codec = codec
     }
 
-    /// Keeps what passes.
-    func note(_ plaintext: [UInt8], _ blob: PreparedBlob) throws {
+    /// Keeps what passes, unless there is no room for it: then the tree is not here later.
+    func note(_ plaintext: [UInt8], _ blob: PreparedBlob) {
         switch blob.kind {
         case .data:
             guard plaintext.count >= Chunker.minimumBytes else { return }
             state.withLock { $0.lengths[blob.id] = Int64(plaintext.count) }
         case .tree:
             guard state.withLock({ $0.places[blob.id] == nil }) else { return }
-            let stored = try SealedTree(plaintext, prepared: blob, codec: codec).stored
-            let start = state.withLock { state -> Int64 in
-                defer { state.end += Int64(stored.count) }
-                return state.end
-            }
-            var written = 0
-            while written < stored.count {
-                let rest = stored[written...]
-                written += try file.withNumber { number in
-                    try systemCall("keep a tree") {
-                        unsafe rest.withUnsafeBytes { bytes in
-                            unsafe pwrite(
-                                number, bytes.baseAddress, bytes.count, Int(start) + written)
-                        }
+            // The cache is then not made; the backup does not suffer.
+            guard let place = try? keep(plaintext, blob) else { return }
+            state.withLock { $0.places[blob.id] = place }
+        }
+    }
+
+    private func keep(_ plaintext: [UInt8], _ blob: PreparedBlob) throws -> Range<Int64> {
+        let stored = try SealedTree(plaintext, prepared: blob, codec: codec).stored
+        let start = state.withLock { state -> Int64 in
+            defer { state.end += Int64(stored.count) }
+            return state.end
+        }
+        var written = 0
+        while written < stored.count {
+            let rest = stored[written...]
+            written += try file.withNumber { number in
+                try systemCall("keep a tree") {
+                    unsafe rest.withUnsafeBytes { bytes in
+                        unsafe pwrite(
+                            number, bytes.baseAddress, bytes.count, Int(start) + written)
                     }
                 }
             }
-            state.withLock { $0.places[blob.id] = start..<start + Int64(stored.count) }
         }
+        return start..<start + Int64(stored.count)
     }
 
     /// The length of a chunk of 512 KiB or more that has passed.

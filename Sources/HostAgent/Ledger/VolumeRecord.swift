@@ -19,6 +19,8 @@ struct VolumeRecord: Sendable, Equatable {
         /// Whether something of the volume is not in the backup, such as a subvolume inside it,
         /// whose changes the volume's own counter does not show; nil counts as false.
         var isPartial: Bool?
+        /// The snapshot itself; nil where an older agent did not note it.
+        var snapshot: String?
     }
 
     let project: ProjectID

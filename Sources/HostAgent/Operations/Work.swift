@@ -18,7 +18,7 @@ struct Work: Sendable {
         let runtimes: Runtimes
         let observer: VolumeObserver
         let gate: ProjectGate
-        let cache: BlobCache
+        let bases: BaseCaches
         let pool: BlockingPool
         let logger: Logger
     }

@@ -43,6 +43,6 @@ struct VolumePublisher: Sendable {
             base: VolumeRecord.Base(
                 backup: publication.backup, filesystem: files.filesystem,
                 subvolume: publication.subvolume,
-                coveredTransid: publication.coveredTransid))
+                coveredTransid: publication.coveredTransid, snapshot: publication.base))
     }
 }

@@ -16,7 +16,8 @@ struct API: Sendable {
         addresses: [String], warnings: [String], schemaNumber: Int
     ) {
         let desk = OrderDesk(pool: pool, operations: operations)
-        let metrics = MetricsPage()
+        let registry = Metrics()
+        let metrics = MetricsPage(registry: registry)
         let routes: [[Route]] = [
             SystemRoutes(
                 pool: pool, identifiers: identifiers, timeline: timeline,
@@ -55,7 +56,10 @@ struct API: Sendable {
             EnrollmentRoutes(pool: pool, identifiers: identifiers, timeline: timeline).routes,
             AgentRoutes(operations: operations).routes,
             GrantRoutes(pool: pool, operations: operations, vault: vault, locks: locks).routes,
-            GatewayRoutes(pool: pool, operations: operations, vault: vault, locks: locks).routes,
+            GatewayRoutes(
+                pool: pool, operations: operations, vault: vault, locks: locks,
+                backups: BackupCounts(registry)
+            ).routes,
         ]
         router = Router(
             routes: routes.flatMap { $0 }, pool: pool, principals: principals, logger: logger,

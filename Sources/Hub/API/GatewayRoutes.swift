@@ -12,6 +12,7 @@ struct GatewayRoutes: Sendable {
     let operations: OperationService
     let vault: RepositoryVault
     let locks: RepositoryLocks
+    let backups: BackupCounts
 
     /// The largest pack that a host may store: restic's own bound.
     private static let packLimitBytes: Int64 = 160 << 20
@@ -97,7 +98,9 @@ struct GatewayRoutes: Sendable {
         let commit = BackupCommit(
             pool: pool, operations: operations, vault: vault, locks: locks, operation: id,
             host: try context.host(), author: context.author)
-        return try .json(try await commit.run(request))
+        let answer = try await commit.run(request)
+        backups.count(request.detection)
+        return try .json(answer)
     }
 
     private func readable(_ context: RequestContext) throws -> ObjectName {

@@ -3,6 +3,9 @@ import Platform
 
 /// `/metrics`: what this process counts, in Prometheus's text form.
 struct MetricsPage: Sendable {
+    /// What is counted.
+    let registry: Metrics
+
     /// The page.
     @Sendable func text() -> String {
         """
@@ -13,7 +16,7 @@ struct MetricsPage: Sendable {
         # TYPE berth_process_resident_bytes gauge
         berth_process_resident_bytes \(residentBytes())
 
-        """
+        """ + registry.text()
     }
 
     /// The second number of /proc/self/statm (proc(5)), in pages; 0 where it cannot be read.

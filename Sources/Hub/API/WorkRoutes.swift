@@ -16,6 +16,11 @@ struct WorkRoutes: Sendable {
             Route("POST", "/v1/projects/:project/stop", .admin) { context in
                 try await order(context) { project, _ in .stop(project) }
             },
+            Route("POST", "/v1/projects/:project/audit", .admin) { context in
+                try await order(context) { project, _ in
+                    .backup(project, BackupOrder(isAudit: true))
+                }
+            },
             Route("POST", "/v1/projects/:project/backup", .admin) { context in
                 try await order(context) { project, _ in .backup(project, BackupOrder()) }
             },

@@ -30,6 +30,9 @@ struct BackupCommit: Sendable {
         let (input, known) = try await check(request)
         if let known { return CommitAnswer(backup: known) }
         let row = try await vault.require(input.volume.project)
+        if let same = try await confirm(request, input, row.id) {
+            return CommitAnswer(backup: same)
+        }
         // Also after a restart of the hub in the middle of the backup.
         try await locks.hold(row)
         let repository = try await vault.open(row)
@@ -41,9 +44,7 @@ struct BackupCommit: Sendable {
         try await repository.readBackSample(packs, count: Self.sample, using: &random)
         // Index before snapshot; both name only what is durable.
         _ = try await repository.writeIndex(packs)
-        _ = try await TreeWalker(
-            rootTree: root, source: try await repository.blobSource()
-        ).volume()
+        try await Self.checkRoot(root, base: input.base, in: packs, of: repository)
         _ = try await check(request)
         let snapshot = try await repository.writeSnapshot(Self.snapshot(request, input, root))
         return CommitAnswer(backup: try await record(request, input, row.id, snapshot))
@@ -58,6 +59,52 @@ struct BackupCommit: Sendable {
             let input = try await fenced(request, in: transaction)
             let known = try await BackupReader(transaction).backup(request.backup)
             return (input, known?.reference)
+        }
+    }
+
+    /// A snapshot that is just what the base holds is no new backup: the base covers its moment
+    /// too, and nothing is written to the bucket.
+    ///
+    /// One transaction with the fence and the record; a repetition finds it.
+    ///
+    /// - Returns: the base, or nil where there is something to be recorded.
+    private func confirm(
+        _ request: CommitRequest, _ input: VolumeBackupInput, _ repository: RepositoryID
+    ) async throws -> BackupReference? {
+        guard let base = input.base, request.packs.isEmpty, request.rootTree == base.rootTree
+        else { return nil }
+        return try await pool.withTransaction(retry: PostgresRetry()) { transaction in
+            _ = try await fenced(request, in: transaction)
+            let reader = BackupReader(transaction)
+            guard let known = try await reader.backup(base.id),
+                // Only the newest, so that what is newest stays what the volume held last.
+                try await reader.newest(of: base.project)?.id == base.id,
+                try await reader.repository(of: base.id) == repository,
+                known.rootTree == request.rootTree, known.omissions == request.omissions,
+                Set(input.tags).subtracting([BackupOrder.moveTag]).isSubset(of: known.tags)
+            else { return nil }
+            if try await reader.isConfirmed(base.id, by: operation) { return known.reference }
+            var writer = try await RegistryWriter(transaction, author: author)
+            try await writer.record(
+                .backupConfirmed(
+                    BackupConfirmed(
+                        backup: base.id, project: base.project, takenAt: request.takenAt,
+                        host: host, generation: input.volume.generation, operation: operation)))
+            try await pinBase(base.id, of: base.project, reader, &writer)
+            try await writer.finish()
+            return known.reference
+        }
+    }
+
+    /// The root tree is one of a volume, and in the bucket: among the new packs, or the base's own.
+    private static func checkRoot(
+        _ root: BlobID, base: BackupReference?, in packs: [PackDescription],
+        of repository: OpenRepository
+    ) async throws {
+        if let nodes = try await repository.tree(root, in: packs) {
+            _ = try TreeWalker.volume(of: nodes)
+        } else if base?.rootTree != root.hex {
+            throw refused("the root tree \(root) is in none of the packs, and not the base's")
         }
     }
 
@@ -101,23 +148,29 @@ struct BackupCommit: Sendable {
                         files: request.files, bytes: request.bytes,
                         addedBytes: request.addedBytes, storedBytes: request.storedBytes,
                         omissions: request.omissions, tags: input.tags)))
-            // The volume's base is this backup now, and its old base is free (D9).
-            for old in try await reader.bases(of: project, on: host) {
-                try await writer.record(
-                    .pinReleased(
-                        PinChanged(
-                            project: project, backup: old, reason: .base, holder: host.uuid)))
-            }
-            try await writer.record(
-                .pinAdded(
-                    PinChanged(
-                        project: project, backup: request.backup, reason: .base,
-                        holder: host.uuid)))
+            try await pinBase(request.backup, of: project, reader, &writer)
             try await writer.finish()
             return BackupReference(
                 id: request.backup, project: project, snapshot: snapshot.hex,
                 rootTree: request.rootTree, takenAt: request.takenAt)
         }
+    }
+
+    /// The volume's base is this backup now, and its old base is free (D9).
+    private func pinBase(
+        _ backup: BackupID, of project: ProjectID, _ reader: BackupReader,
+        _ writer: inout RegistryWriter
+    ) async throws {
+        let bases = try await reader.bases(of: project, on: host)
+        for old in bases where old != backup {
+            try await writer.record(
+                .pinReleased(
+                    PinChanged(project: project, backup: old, reason: .base, holder: host.uuid)))
+        }
+        guard !bases.contains(backup) else { return }
+        try await writer.record(
+            .pinAdded(
+                PinChanged(project: project, backup: backup, reason: .base, holder: host.uuid)))
     }
 
     /// The snapshot file; host and paths are stable, so that stock restic groups a project's

@@ -47,7 +47,9 @@ actor RepositoryLocks: Service {
                 as: LockFile(
                     time: .now(), exclusive: false, hostname: Self.hostname,
                     username: Self.username, pid: Int(getpid())),
-                beside: [PruneOptions().hostname])
+                beside: [PruneOptions().hostname],
+                settling: repository.bucket.kind == "directory"
+                    ? .zero : RepositoryLock.settleTime)
             held[repository.id]?.lock = lock
         } catch let error as RepositoryError where error.code == .locked {
             held[repository.id] = nil

@@ -86,8 +86,13 @@ enum OperationOrder: Sendable {
 
 /// Input of `backup`.
 struct BackupOrder: Sendable, Codable, Hashable {
+    /// What a move's own backups carry.
+    static let moveTag = "move"
+
     /// Stored with the snapshot.
     var tags: [String] = []
+    /// Whether everything is read besides and compared; nil counts as false.
+    var isAudit: Bool?
 }
 
 /// Input of `restore`.

@@ -20,6 +20,7 @@ enum RegistryEvent: Sendable {
     case projectRouted(ProjectRouted)
     case repositoryCreated(RepositoryCreated)
     case backupRecorded(BackupRecorded)
+    case backupConfirmed(BackupConfirmed)
     case backupForgotten(BackupForgotten)
     case pinAdded(PinChanged)
     case pinReleased(PinChanged)
@@ -47,6 +48,7 @@ enum RegistryEvent: Sendable {
         case .projectRouted: "project.routed"
         case .repositoryCreated: "repository.created"
         case .backupRecorded: "backup.recorded"
+        case .backupConfirmed: "backup.confirmed"
         case .backupForgotten: "backup.forgotten"
         case .pinAdded: "pin.added"
         case .pinReleased: "pin.released"
@@ -78,6 +80,7 @@ enum RegistryEvent: Sendable {
         case .placementAdopted(let payload): payload.project
         case .repositoryCreated(let payload): payload.project
         case .backupRecorded(let payload): payload.project
+        case .backupConfirmed(let payload): payload.project
         case .backupForgotten(let payload): payload.project
         case .pinAdded(let payload), .pinReleased(let payload): payload.project
         case .copyCreated(let payload): payload.destination
@@ -96,6 +99,7 @@ enum RegistryEvent: Sendable {
         case .placementProvisioned(let payload): payload.host
         case .placementAdopted(let payload): payload.host
         case .backupRecorded(let payload): payload.host
+        case .backupConfirmed(let payload): payload.host
         case .projectWanted, .projectDeleted, .projectRouted, .bucketCreated, .bucketChanged,
             .bucketRemoved, .repositoryCreated, .backupForgotten, .pinAdded, .pinReleased,
             .copyCreated, .copyChanged, .scheduleCreated, .scheduleChanged, .scheduleDeleted:
@@ -121,6 +125,7 @@ enum RegistryEvent: Sendable {
         case .projectRouted(let payload): try JSON.text(payload)
         case .repositoryCreated(let payload): try JSON.text(payload)
         case .backupRecorded(let payload): try JSON.text(payload)
+        case .backupConfirmed(let payload): try JSON.text(payload)
         case .backupForgotten(let payload): try JSON.text(payload)
         case .pinAdded(let payload), .pinReleased(let payload): try JSON.text(payload)
         case .copyCreated(let payload): try JSON.text(payload)
@@ -234,6 +239,17 @@ struct BackupRecorded: Codable, Sendable {
     var storedBytes: Int64
     var omissions: [String]
     var tags: [String]
+}
+
+/// A later snapshot of the volume was the same as a backup, which so covers that moment too.
+struct BackupConfirmed: Codable, Sendable {
+    var backup: BackupID
+    var project: ProjectID
+    /// When that snapshot was taken.
+    var takenAt: Timestamp
+    var host: HostID
+    var generation: Int64
+    var operation: OperationID
 }
 
 /// A backup was forgotten: nothing may begin to need it any more.

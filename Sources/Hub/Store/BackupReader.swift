@@ -12,6 +12,7 @@ struct BackupReader: Sendable {
     private static let selection: PostgresQuery = """
         SELECT b.id, b.project, b.repository, b.snapshot, b.root_tree, b.taken_at, b.host,
             b.generation, b.files, b.bytes, b.added_bytes, b.stored_bytes, b.omissions, b.tags,
+            b.confirmed_at,
             array(SELECT DISTINCT reason FROM pins WHERE pins.backup = b.id ORDER BY 1) AS pins
         FROM backups b
         """
@@ -26,6 +27,20 @@ struct BackupReader: Sendable {
     /// The newest backup of a project: the base of the next one.
     func newest(of project: ProjectID) async throws -> BackupDescription? {
         try await backups(of: project, before: nil, limit: 1).first
+    }
+
+    /// Whether an operation has confirmed a backup.
+    func isConfirmed(_ id: BackupID, by operation: OperationID) async throws -> Bool {
+        let result = try await transaction.query(
+            "SELECT FROM backups WHERE id = \(id) AND confirmed_by = \(operation)")
+        return !result.rows.isEmpty
+    }
+
+    /// The repository that holds a backup.
+    func repository(of id: BackupID) async throws -> RepositoryID? {
+        let result = try await transaction.query(
+            "SELECT repository FROM backups WHERE id = \(id)")
+        return try result.first?.decode("repository")
     }
 
     /// A page of a project's backups, newest first.
@@ -89,7 +104,7 @@ struct BackupReader: Sendable {
             storedBytes: try row.decode("stored_bytes"),
             omissions: try row.decode("omissions", as: JSONColumn<[String]>.self).value,
             tags: try row.decode("tags", as: JSONColumn<[String]>.self).value,
-            pins: try row.decode("pins"))
+            pins: try row.decode("pins"), confirmedAt: try row.decode("confirmed_at"))
     }
 }
 

@@ -94,6 +94,13 @@ enum RegistryStatements {
             (e.payload->>'storedBytes')::bigint, e.payload->'omissions', e.payload->'tags', 1
         FROM e
         """,
+        Form(type: "backup.confirmed", version: 1): """
+        UPDATE backups SET
+            confirmed_at = greatest(confirmed_at, (e.payload->>'takenAt')::timestamptz),
+            confirmed_by = identifier_uuid(e.payload->>'operation'), version = backups.version + 1
+        FROM e WHERE backups.id = identifier_uuid(e.payload->>'backup')
+            AND backups.forgotten_at IS NULL
+        """,
         Form(type: "backup.forgotten", version: 1): """
         UPDATE backups SET forgotten_at = e.time, version = backups.version + 1
         FROM e WHERE backups.id = identifier_uuid(e.payload->>'backup')

@@ -54,6 +54,7 @@ extension RegistryEvent {
         case .repositoryCreated(let payload):
             "project \(payload.project) has a repository, or bucket \(payload.bucket) was removed"
         case .backupRecorded(let payload): "backup \(payload.backup) is recorded"
+        case .backupConfirmed(let payload): "backup \(payload.backup) is forgotten"
         case .backupForgotten(let payload):
             "backup \(payload.backup) is pinned, or forgotten already"
         case .pinAdded(let payload):

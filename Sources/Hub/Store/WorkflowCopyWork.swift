@@ -28,7 +28,8 @@ struct CopyWork: Sendable {
         case .hostExpected, .hostEnrolled, .hostSchedulable, .projectCreated, .projectWanted,
             .bucketCreated,
             .bucketChanged, .bucketRemoved, .projectRouted,
-            .repositoryCreated, .backupRecorded, .backupForgotten, .pinAdded, .pinReleased,
+            .repositoryCreated, .backupRecorded, .backupConfirmed, .backupForgotten, .pinAdded,
+            .pinReleased,
             .copyCreated, .scheduleCreated, .scheduleChanged, .scheduleDeleted:
             return []
         }

@@ -37,11 +37,14 @@ struct WorkflowFactsReader: Sendable {
             SELECT p.id, p.name, p.uid, p.gid, p.runtime, p.is_wanted_running,
                 p.deleted_at IS NOT NULL AS is_deleted, l.host, l.generation, l.is_provisioned,
                 a.freshness, a.runtime AS runtime_state, g.operation AS guardian,
-                b.id AS backup, b.snapshot, b.root_tree, b.taken_at
+                b.id AS backup, b.snapshot, b.root_tree, b.taken_at,
+                v.id AS base, v.snapshot AS base_snapshot, v.root_tree AS base_root,
+                v.taken_at AS base_taken_at
             FROM projects p
             JOIN placements l ON l.project = p.id
             LEFT JOIN project_activity a ON a.project = p.id AND a.host = l.host
                 AND a.generation = l.generation
+            LEFT JOIN backups v ON v.id = a.base AND v.project = p.id AND v.forgotten_at IS NULL
             LEFT JOIN guards g ON g.project = p.id AND g.operation <> \(root)
             LEFT JOIN LATERAL (
                 SELECT x.id, x.snapshot, x.root_tree, x.taken_at FROM backups x
@@ -59,6 +62,12 @@ struct WorkflowFactsReader: Sendable {
                 id: backup, project: id, snapshot: try row.decode("snapshot"),
                 rootTree: try row.decode("root_tree"), takenAt: try row.decode("taken_at"))
         }
+        var base: BackupReference?
+        if let backup = try row.decode("base", as: BackupID?.self) {
+            base = BackupReference(
+                id: backup, project: id, snapshot: try row.decode("base_snapshot"),
+                rootTree: try row.decode("base_root"), takenAt: try row.decode("base_taken_at"))
+        }
         let freshness = try row.decode("freshness", as: String?.self)
         let runtimeState = try row.decode("runtime_state", as: String?.self)
         return ProjectFacts(
@@ -69,7 +78,7 @@ struct WorkflowFactsReader: Sendable {
             isDeleted: try row.decode("is_deleted"),
             isWantedRunning: try row.decode("is_wanted_running"), host: host,
             generation: try row.decode("generation"),
-            isProvisioned: try row.decode("is_provisioned"), newestBackup: newest,
+            isProvisioned: try row.decode("is_provisioned"), newestBackup: newest, volumeBase: base,
             freshness: freshness.flatMap { Freshness(rawValue: $0) } ?? .unknown,
             runtimeState: runtimeState.flatMap { RuntimeState(rawValue: $0) },
             guardian: try row.decode("guardian"),

@@ -19,7 +19,7 @@ struct BackupWorkflow: SequentialSteps {
     mutating func proceed(_ facts: WorkflowFacts) -> [WorkflowAction] {
         if isCanceling { return stop(facts) }
         guard facts.project.isProvisioned == true else { return [.fail(facts.project.noVolume)] }
-        return backup("backup", facts, tags: order.tags)
+        return backup("backup", facts, tags: order.tags, isAudit: order.isAudit)
     }
 
     mutating func succeeded(
@@ -41,17 +41,19 @@ struct BackupWorkflow: SequentialSteps {
 }
 
 extension SequentialSteps {
-    /// Runs a backup of the project, with the newest backup pinned as what it may build on.
+    /// Runs a backup of the project, with the backup pinned that it may build on: the one behind the
+    /// volume's base, or the newest where the host has none.
     mutating func backup(
-        _ key: String, _ facts: WorkflowFacts, isFinal: Bool = false, tags: [String] = []
+        _ key: String, _ facts: WorkflowFacts, isFinal: Bool = false, tags: [String] = [],
+        isAudit: Bool? = nil
     ) -> [WorkflowAction] {
-        let base = facts.project.newestBackup
+        let base = facts.project.volumeBase ?? facts.project.newestBackup
         return (base.map { [.pin($0, .backup)] } ?? [])
             + run(
                 key, on: facts.project.host.id, facts,
                 .backup(
                     VolumeBackupInput(
                         volume: facts.project.volume(), backup: facts.freshBackup, base: base,
-                        isFinal: isFinal, tags: tags)))
+                        isFinal: isFinal, tags: tags, isAudit: isAudit)))
     }
 }

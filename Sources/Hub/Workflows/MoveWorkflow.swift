@@ -56,7 +56,7 @@ struct MoveWorkflow: SequentialSteps {
         let project = facts.project
         switch phase {
         case .drain: return begin(facts)
-        case .backup: return backup("backup", facts, tags: ["move"])
+        case .backup: return backup("backup", facts, tags: [BackupOrder.moveTag])
         case .stop:
             plan.didStop = true
             self.plan = plan
@@ -66,7 +66,7 @@ struct MoveWorkflow: SequentialSteps {
             plan.finalTries += 1
             self.plan = plan
             let key = plan.finalTries == 1 ? "final" : "final/\(plan.finalTries)"
-            return backup(key, facts, isFinal: true, tags: ["move"])
+            return backup(key, facts, isFinal: true, tags: [BackupOrder.moveTag])
         case .stage: return stage(facts)
         case .copies:
             if let next = applyNextCopy(facts, on: order.target, generation: plan.generation + 1) {

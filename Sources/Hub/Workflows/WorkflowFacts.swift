@@ -49,6 +49,8 @@ struct ProjectFacts: Sendable, Hashable {
     /// Nil for unknown.
     var isProvisioned: Bool?
     var newestBackup: BackupReference?
+    /// The backup that the volume's base on its host is behind, as the host said last.
+    var volumeBase: BackupReference?
     var freshness: Freshness
     /// Nil when its host has not reported on this generation.
     var runtimeState: RuntimeState?

@@ -31,6 +31,20 @@ public struct SealedTree: Sendable, Hashable {
         self.stored = stored + (sealed ?? [])
     }
 
+    /// Seals a tree.
+    ///
+    /// - Parameters:
+    ///   - plaintext: the tree's JSON.
+    ///   - id: its blob.
+    /// - Throws: `RepositoryError`.
+    public init(_ plaintext: [UInt8], id: BlobID, codec: BlobCodec) throws {
+        try self.init(
+            plaintext,
+            prepared: PreparedBlob(
+                id: id, kind: .tree, sealed: nil, plaintextBytes: plaintext.count,
+                isCompressed: false), codec: codec)
+    }
+
     /// The tree's entries; everything is verified down to the blob's id.
     ///
     /// - Throws: `RepositoryError` `corrupt`.

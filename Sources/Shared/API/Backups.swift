@@ -18,12 +18,16 @@ public struct BackupDescription: Sendable, Codable, Hashable {
     public var tags: [String]
     /// Why it must not go away.
     public var pins: [String]
+    /// When a later snapshot of the volume was last found to be the same; nil when never.
+    public var confirmedAt: Timestamp?
 
     public init(
         id: BackupID, project: ProjectID, snapshot: String, rootTree: String, takenAt: Timestamp,
         host: HostID, generation: Int64, files: Int64, bytes: Int64, addedBytes: Int64,
-        storedBytes: Int64, omissions: [String], tags: [String], pins: [String]
+        storedBytes: Int64, omissions: [String], tags: [String], pins: [String],
+        confirmedAt: Timestamp? = nil
     ) {
+        self.confirmedAt = confirmedAt
         self.id = id
         self.project = project
         self.snapshot = snapshot

@@ -115,11 +115,15 @@ public struct CommitRequest: Sendable, Codable {
     public var storedBytes: Int64
     /// Paths that could not be read and nested subvolumes.
     public var omissions: [String]
+    /// How changes were found; nil from an older agent.
+    public var detection: BackupDetection?
 
     public init(
         epoch: Int64, backup: BackupID, packs: [CommitPack], rootTree: String, takenAt: Timestamp,
-        files: Int64, bytes: Int64, addedBytes: Int64, storedBytes: Int64, omissions: [String]
+        files: Int64, bytes: Int64, addedBytes: Int64, storedBytes: Int64, omissions: [String],
+        detection: BackupDetection? = nil
     ) {
+        self.detection = detection
         self.epoch = epoch
         self.backup = backup
         self.packs = packs

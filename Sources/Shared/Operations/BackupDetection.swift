@@ -21,6 +21,8 @@ public struct BackupDetection: Sendable, Codable, Hashable {
     public var rebuiltDirectories: Int64 = 0
     /// Bytes of files that were read.
     public var readBytes: Int64 = 0
+    /// Whether everything was read besides, and was found to be the same; nil where it was not.
+    public var isAudited: Bool?
 
     public init(method: Method, reason: String? = nil, detail: String? = nil) {
         self.method = method

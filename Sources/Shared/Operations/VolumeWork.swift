@@ -59,11 +59,15 @@ public struct VolumeBackupInput: Sendable, Codable, Hashable {
     public var isFinal: Bool
     /// Stored with the snapshot.
     public var tags: [String]
+    /// Whether the whole volume is read besides, and must be what the changes say; nil counts as
+    /// false.
+    public var isAudit: Bool?
 
     public init(
         volume: VolumeReference, backup: BackupID, base: BackupReference?, isFinal: Bool,
-        tags: [String]
+        tags: [String], isAudit: Bool? = nil
     ) {
+        self.isAudit = isAudit
         self.volume = volume
         self.backup = backup
         self.base = base
@@ -85,11 +89,14 @@ public struct VolumeBackupResult: Sendable, Codable, Hashable {
     public var omissions: [String]
     /// Whether the volume was unchanged since its snapshot when the backup ended.
     public var isCurrent: Bool
+    /// How changes were found; nil from an older agent.
+    public var detection: BackupDetection?
 
     public init(
         backup: BackupReference, files: Int64, bytes: Int64, addedBytes: Int64, storedBytes: Int64,
-        omissions: [String], isCurrent: Bool
+        omissions: [String], isCurrent: Bool, detection: BackupDetection? = nil
     ) {
+        self.detection = detection
         self.backup = backup
         self.files = files
         self.bytes = bytes

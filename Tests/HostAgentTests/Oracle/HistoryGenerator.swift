@@ -18,7 +18,7 @@ struct SeededRandom: RandomNumberGenerator {
 struct HistoryGenerator {
     /// What happens to the volume or its base as a whole between two backups.
     enum Event: String, CaseIterable {
-        case none, rollback, tamperedBase, snapshotOfBase, balance, defragment, full
+        case none, rollback, tamperedBase, snapshotOfBase, balance, defragment, full, readOnly
     }
 
     private static let directories = [

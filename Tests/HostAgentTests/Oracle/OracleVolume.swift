@@ -85,6 +85,14 @@ final class OracleVolume: Sendable {
         _ = try await image.mount()
     }
 
+    /// What a command writes, which must succeed.
+    func text(_ script: String) async throws -> String {
+        let result = try await ChildProcess.run(
+            "/bin/sh", ["-ec", script], directory: live, deadline: .seconds(120))
+        guard result.isSuccess else { throw Mismatch(description: result.errorText) }
+        return String(result.text.prefix { $0 != "\n" })
+    }
+
     /// Runs commands; those that fail do nothing.
     func shell(_ script: String, in path: String? = nil) async throws {
         _ = try await ChildProcess.run(
@@ -116,6 +124,11 @@ final class OracleVolume: Sendable {
             let other = try Subvolume(at: base).snapshot(to: root + "/other")
             try other.delete()
         case .balance: try await shell("btrfs balance start --full-balance \(root)")
+        case .readOnly:
+            // As before a move that is undone; files that are open stay open.
+            try Subvolume(at: live).setReadOnly(true)
+            try await shell("echo refused > f1; sync")
+            try Subvolume(at: live).setReadOnly(false)
         case .defragment: try await shell("btrfs filesystem defragment -r -f \(live)")
         case .full:
             try await shell(
@@ -183,9 +196,11 @@ final class OracleVolume: Sendable {
         }
         let sink = CollectingSink(codec: codec)
         let outcome = try await IncrementalBackup(
-            base: base, now: next, state: BaseState(cache: cache, codec: codec), sink: sink,
+            detection: ChangeDetection(
+                base: base, now: next, volume: volume, pool: pool, guards: guards),
+            state: BaseState(cache: cache, codec: codec), sink: sink,
             codec: codec, polynomial: polynomial, pool: pool, guards: guards
-        ).run(from: header, volume: volume)
+        ).run(from: header)
         return (outcome, sink.stored)
     }
 
@@ -226,7 +241,10 @@ final class OracleVolume: Sendable {
                 return tree
             }
         ).build(
-            BaseHeader(backup: .make(), rootTree: root.hex, snapshot: "", files: 0, bytes: 0))
+            BaseHeader(
+                backup: .make(), rootTree: root.hex,
+                snapshot: try Subvolume(at: snapshot).info().uuid.description, transid: 0, files: 0,
+                bytes: 0))
     }
 
     /// What is kept after many steps is what would be kept anew.

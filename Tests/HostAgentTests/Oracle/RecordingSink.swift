@@ -1,8 +1,10 @@
 import Platform
 import Repository
 
+@testable import HostAgent
+
 /// Passes blobs on and notes every one of them, known ones too: at the end it knows what the backup
-/// reaches, without reading a single tree.
+/// reaches.
 struct RecordingSink: BlobSink {
     private let next: any BlobSink
     private let spool: TreeSpool?
@@ -21,7 +23,7 @@ struct RecordingSink: BlobSink {
 
     func prepare(_ plaintext: [UInt8], kind: BlobKind) throws -> PreparedBlob {
         let blob = try next.prepare(plaintext, kind: kind)
-        try spool?.note(plaintext, blob)
+        spool?.note(plaintext, blob)
         seen.withLock { seen -> Void in seen.insert(blob.id, kind) }
         return blob
     }
