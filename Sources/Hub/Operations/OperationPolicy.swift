@@ -15,6 +15,8 @@ struct OperationPolicy: Sendable {
     var maxAttempts: Int
     /// A lease without progress for so long is taken back.
     var noProgressLimit: Duration
+    /// After how long it expires when nobody works on it; nil is never.
+    var deadline: Duration? = nil
     /// The waits between the tries.
     var backoff: Backoff
 

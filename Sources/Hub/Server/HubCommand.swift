@@ -54,6 +54,12 @@ public enum HubCommand {
                     configuration: configuration, identifiers: identifiers,
                     process: call.process
                 ).run()
+            case .benchOperations:
+                let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
+                try await OperationBench(
+                    directory: call.dataDirectory, peers: call.peers,
+                    configuration: configuration, identifiers: identifiers, log: logger
+                ).run()
             }
             return 0
         } catch let error as UsageError {
