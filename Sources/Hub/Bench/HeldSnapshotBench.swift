@@ -33,7 +33,7 @@ struct HeldSnapshotBench: Sendable {
         let after = try await holder.withTransaction(
             isolation: .repeatableRead, isReadOnly: true
         ) { transaction in
-            try await transaction.query("SELECT count(*) FROM operation_ready")
+            _ = try await bench.store.ready(in: transaction)
             _ = try await work(bench, session, turns, for: Self.held, in: transaction)
             return try await work(bench, session, turns, for: Self.window, in: transaction)
         }

@@ -45,7 +45,12 @@ struct OperationPolicy: Sendable {
             return OperationPolicy(
                 priority: .normal, maxAttempts: 1, noProgressLimit: .seconds(90_000),
                 backoff: backoff)
-        case .hostCheck, .hostInventory:
+        case .hostCheck:
+            // An hour later nobody asks any more.
+            return OperationPolicy(
+                priority: .urgent, maxAttempts: 3, noProgressLimit: .seconds(60),
+                deadline: .seconds(3600), backoff: backoff)
+        case .hostInventory:
             return OperationPolicy(
                 priority: .urgent, maxAttempts: 3, noProgressLimit: .seconds(60),
                 backoff: backoff)

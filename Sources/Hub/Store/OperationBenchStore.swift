@@ -46,6 +46,13 @@ struct OperationBenchStore: Sendable {
         try await pool.query("SELECT count(*) AS n FROM operation_end").one().decode("n")
     }
 
+    /// How many are ready; a transaction that asks this first holds what it saw.
+    func ready(in transaction: PostgresTransaction) async throws -> Int {
+        // 5.
+        try await transaction.query("SELECT count(*) AS n FROM operation_ready").one()
+            .decode("n")
+    }
+
     /// How much was written to the log.
     func walPosition() async throws -> Int64 {
         // 4.

@@ -19,6 +19,46 @@ struct OperationFinish: Sendable {
         var lanes: Set<String> = []
     }
 
+    /// What follows for those whose lease was still held.
+    private static let effects: PostgresQuery = """
+        ), left_run AS (
+            DELETE FROM operation_run WHERE ctid = ANY(ARRAY(SELECT place FROM gone))
+        ), left_live AS (
+            DELETE FROM operation_live WHERE ctid = ANY(ARRAY(SELECT living FROM gone))
+        ), places AS (
+            UPDATE slots SET operation = NULL, epoch = NULL
+            WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
+        ), cancel AS (
+            DELETE FROM operation_cancel
+            WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
+            RETURNING operation, requested_by, requested_at
+        ), child AS (
+            UPDATE operation_children c SET state = g.state, result = g.result
+            FROM gone g WHERE c.ctid = g.noted
+        ), woken AS (
+            DELETE FROM operation_waiting WHERE operation = ANY(ARRAY(
+                SELECT parent FROM gone WHERE parent IS NOT NULL))
+            RETURNING operation, tries, begun_at
+        ), ready AS (
+            INSERT INTO operation_ready (lane, priority, share, operation, tries, begun_at)
+            SELECT l.lane, l.priority, CASE WHEN l.is_workflow AND w.begun_at IS NOT NULL
+                THEN ~l.share ELSE l.share END, l.operation, w.tries, w.begun_at
+            FROM woken w JOIN operation_live l ON l.operation = w.operation
+            RETURNING lane
+        ), ended AS (
+            INSERT INTO operation_end (operation, epoch, state, result, cancel_confirmed,
+                attempt, owner, claimed_at, begun_at, cancel_requested_by,
+                cancel_requested_at)
+            SELECT g.operation, g.epoch, g.state, g.result,
+                CASE WHEN g.state = 'canceled' THEN true END, g.attempt, g.owner,
+                g.claimed_at, coalesce(g.begun_at, g.claimed_at), c.requested_by,
+                c.requested_at
+            FROM gone g LEFT JOIN cancel c USING (operation)
+        )
+        SELECT operation, lane FROM gone
+        UNION ALL SELECT NULL, lane FROM ready
+        """
+
     let transaction: any PostgresStatements
 
     init(_ transaction: any PostgresStatements) {
@@ -64,42 +104,7 @@ struct OperationFinish: Sendable {
                 LEFT JOIN LATERAL (SELECT ctid AS noted FROM operation_children
                     WHERE parent = l.parent AND key = l.child_key LIMIT 1) c
                     ON l.parent IS NOT NULL
-            ), left_run AS (
-                DELETE FROM operation_run WHERE ctid = ANY(ARRAY(SELECT place FROM gone))
-            ), left_live AS (
-                DELETE FROM operation_live WHERE ctid = ANY(ARRAY(SELECT living FROM gone))
-            ), places AS (
-                UPDATE slots SET operation = NULL, epoch = NULL
-                WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
-            ), cancel AS (
-                DELETE FROM operation_cancel
-                WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
-                RETURNING operation, requested_by, requested_at
-            ), child AS (
-                UPDATE operation_children c SET state = g.state, result = g.result
-                FROM gone g WHERE c.ctid = g.noted
-            ), woken AS (
-                DELETE FROM operation_waiting WHERE operation = ANY(ARRAY(
-                    SELECT parent FROM gone WHERE parent IS NOT NULL))
-                RETURNING operation, tries, begun_at
-            ), ready AS (
-                INSERT INTO operation_ready (lane, priority, share, operation, tries, begun_at)
-                SELECT l.lane, l.priority, CASE WHEN l.is_workflow AND w.begun_at IS NOT NULL
-                    THEN ~l.share ELSE l.share END, l.operation, w.tries, w.begun_at
-                FROM woken w JOIN operation_live l ON l.operation = w.operation
-                RETURNING lane
-            ), ended AS (
-                INSERT INTO operation_end (operation, epoch, state, result, cancel_confirmed,
-                    attempt, owner, claimed_at, begun_at, cancel_requested_by,
-                    cancel_requested_at)
-                SELECT g.operation, g.epoch, g.state, g.result,
-                    CASE WHEN g.state = 'canceled' THEN true END, g.attempt, g.owner,
-                    g.claimed_at, coalesce(g.begun_at, g.claimed_at), c.requested_by,
-                    c.requested_at
-                FROM gone g LEFT JOIN cancel c USING (operation)
-            )
-            SELECT operation, lane FROM gone
-            UNION ALL SELECT NULL, lane FROM ready
+            \(fragment: Self.effects)
             """)
         var outcome = Outcome()
         for row in result.rows {

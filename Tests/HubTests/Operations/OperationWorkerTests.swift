@@ -144,6 +144,25 @@ struct OperationWorkerTests {
 
 @Suite("The rescue", .timeLimit(.minutes(2)))
 struct RescueTests {
+    @Test("ends what nobody has begun by its deadline, and leaves alone what runs")
+    func deadline() async throws {
+        let engine = try await Engine()
+        let host = try await engine.host("alpha")
+        let agent = try await ScriptedAgent(engine, host)
+        try await agent.open()
+        let first = try await engine.service.create(.hostCheck(host), by: engine.author)
+        #expect(try await agent.lease(1).count == 1)
+        let second = try await engine.service.create(.hostCheck(host), by: engine.author)
+        let due = try await engine.pool.query(
+            "SELECT min(expires_at) > clock_timestamp() AS due FROM operation_live")
+        #expect(try due.one().decode("due", as: Bool.self))
+        try await engine.pool.query(
+            "UPDATE operation_live SET expires_at = clock_timestamp() - interval '1 second'")
+        try await engine.rescue.sweep()
+        #expect(try await engine.service.describe(first.operation.id)?.state == .running)
+        #expect(try await engine.service.describe(second.operation.id)?.state == .expired)
+    }
+
     @Test("is not held up by a row that nobody can read, nor by one that is locked")
     func poisoned() async throws {
         let engine = try await Engine()
