@@ -73,8 +73,9 @@ bench-check: build ## Measure a check that reads everything beside restic
 bench-smoke: build ## Measure the figures of the main job
 	@scripts/bench-smoke.sh
 
-bench-operations: build ## Measure the hub: its registry with 1,000,000 projects, and 3,000 idle agents
-	@scripts/bench-registry.sh
+bench-operations: build ## Measure the hub: its engine beside other queues, its registry, 3,000 idle agents
+	@scripts/bench-operations.sh
+	scripts/bench-registry.sh
 	scripts/bench-hosts.sh
 
 bench-s3: build ## Measure the S3 client beside rclone and boto3

@@ -30,7 +30,7 @@ struct FencingTests {
             try await fleet.done("operation", "wait", id, "--timeout", "90s")
             let ends = try await fleet.query(
                 """
-                select a.ending, a.epoch >= \(highest) from operation_attempt a
+                select a.ending, a.epoch >= \(highest) from operation_leases a
                 join operations o on o.id = a.operation
                 where o.kind = 'volume.backup' order by o.created_at, a.epoch
                 """

@@ -7,7 +7,7 @@ struct CommandTable: Sendable {
     private static let nounAliases = [
         "hosts": "host", "projects": "project", "backups": "backup", "copies": "copy",
         "operations": "operation", "op": "operation", "ops": "operation", "buckets": "bucket",
-        "batches": "batch", "schedules": "schedule",
+        "batches": "batch", "schedules": "schedule", "limits": "limit",
     ]
 
     /// The table of `berth`.
@@ -16,7 +16,7 @@ struct CommandTable: Sendable {
             + BatchCommands.all + ScheduleCommands.all + ProjectCommands.all
             + ProjectLife.all
             + ProjectWork.all + BackupCommands.all + MaintenanceCommands.all + CopyCommands.all
-            + OperationCommands.all + EventCommands.all
+            + OperationCommands.all + LimitCommands.all + EventCommands.all
             + BucketCommands.all + LocalCommands.all,
         globalOptions: [
             OptionDescription(

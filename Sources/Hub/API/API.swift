@@ -24,6 +24,7 @@ struct API: Sendable {
                 authorityPEM: authority.certificatePEM, schemaNumber: schemaNumber,
                 metrics: metrics.text
             ).routes,
+            LimitRoutes(pool: pool, operations: operations).routes,
             FleetRoutes(
                 pool: pool, operations: operations, identifiers: identifiers, warnings: warnings
             ).routes,

@@ -19,7 +19,8 @@ enum BucketParking {
     ///
     /// - Returns: false when the failure is not a bucket's, or the operation is not to wait.
     static func take(
-        _ body: OperationBody, _ failure: Failure, in change: inout Change
+        _ body: OperationBody, _ tries: OperationTries, _ failure: Failure,
+        in change: inout Change
     ) async throws -> Bool {
         guard codes.contains(failure.code), !body.kind.isWorkflow, let project = body.project
         else { return false }
@@ -38,7 +39,7 @@ enum BucketParking {
         let trouble = try await health.trouble(of: bucket)
         if let trouble, trouble.isPaused || trouble.failing >= change.bucketPatience {
             try await transitions.park(
-                body.id, reason: .bucket,
+                body.id, tries, reason: .bucket,
                 sentence: "bucket \(trouble.name) fails since \(trouble.since): \(trouble.reason); "
                     + "it goes on when the bucket works again",
                 wakeAfterMilliseconds: nil)
@@ -46,7 +47,7 @@ enum BucketParking {
         } else {
             // Where it worked again meanwhile: at once.
             try await transitions.delay(
-                body.id, milliseconds: trouble?.wait.milliseconds ?? 0, reason: .backoff,
+                body.id, tries, milliseconds: trouble?.wait.milliseconds ?? 0, reason: .backoff,
                 sentence: "bucket \(trouble?.name ?? "") failed: \(failure.message)")
         }
         try await transitions.releaseSlots(of: body.id)

@@ -6,16 +6,16 @@ import Shared
 struct AgentLeases: Sendable {
     private let changes: ChangeRunner
     private let settings: OperationSettings
-    private let floors: LaneFloors
+    private let turns = FleetTurns()
+    private let limits: OperationLimits
     private let rescue: OperationRescue
 
     init(
-        _ changes: ChangeRunner, settings: OperationSettings, floors: LaneFloors,
-        rescue: OperationRescue
+        _ changes: ChangeRunner, settings: OperationSettings, rescue: OperationRescue
     ) {
         self.changes = changes
         self.settings = settings
-        self.floors = floors
+        limits = OperationLimits(changes)
         self.rescue = rescue
     }
 
@@ -33,9 +33,6 @@ struct AgentLeases: Sendable {
                 leaseMilliseconds: settings.lease.milliseconds)
             guard isOpen else { throw OperationProblem.sessionEnded }
             try await sessions.endOthers(of: host, than: request.session)
-            let slots = SlotStore(transaction)
-            try await slots.fill("host:\(host.uuid):backup", count: settings.backupsPerHost)
-            try await slots.fill("host:\(host.uuid):restore", count: settings.restoresPerHost)
             let answer = OpenSessionAnswer(
                 host: host, timeline: try await HistoryStore(transaction).current(),
                 leaseMilliseconds: settings.lease.milliseconds,
@@ -43,6 +40,10 @@ struct AgentLeases: Sendable {
                 appliedReport: ledger.applied)
             return (answer, try await OperationRescueStore(transaction).ended(of: host))
         }
+        try await limits.setDefault(
+            "host:\(host.uuid):backup", places: settings.backupsPerHost)
+        try await limits.setDefault(
+            "host:\(host.uuid):restore", places: settings.restoresPerHost)
         for lease in opened.1 { try await rescue.takeBack(lease) }
         return opened.0
     }
@@ -70,26 +71,29 @@ struct AgentLeases: Sendable {
     ) async throws -> LeaseAnswer {
         try await changes.run { change in
             let sessions = SessionStore(change.transaction)
-            guard
-                let open = try await sessions.lock(
-                    request.session, host: host, request: request.request)
-            else { throw OperationProblem.sessionEnded }
-            if let answer = open.answer { return answer }
+            guard let open = try await sessions.lock(request.session, host: host) else {
+                throw OperationProblem.sessionEnded
+            }
+            let holder = OperationClaim.Holder(
+                session: request.session, request: request.request)
+            let given = try await OperationClaim(change.transaction).given(to: holder)
+            if !given.isEmpty { return answer(given) }
             if open.isAwaited { return LeaseAnswer(operations: []) }
-            let claimed = try await floors.floors(of: host.uuid).claim(
-                lane: host.uuid, limit: limit, session: request.session, owner: open.name,
-                in: change.transaction)
+            let claimed = try await turns.turns(of: host.uuid).claim(
+                limit: limit, holder: holder, in: change.transaction)
             guard !claimed.isEmpty else { return LeaseAnswer(operations: []) }
             try await markApplying(claimed, in: &change)
-            let answer = LeaseAnswer(
-                operations: claimed.map {
-                    LeasedOperation(
-                        id: $0.id, kind: $0.kind, epoch: $0.epoch, guardEpoch: $0.guardEpoch,
-                        attempt: $0.attempt, input: $0.input)
-                })
-            try await sessions.keep(answer, of: request.request, session: request.session)
-            return answer
+            return answer(claimed)
         }
+    }
+
+    private func answer(_ claimed: [ClaimedOperation]) -> LeaseAnswer {
+        LeaseAnswer(
+            operations: claimed.map {
+                LeasedOperation(
+                    id: $0.id, kind: $0.kind, epoch: $0.epoch, guardEpoch: $0.guardEpoch,
+                    attempt: $0.attempt, input: $0.input)
+            })
     }
 
     /// Copies that are now being applied say so.

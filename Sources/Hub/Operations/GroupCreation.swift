@@ -76,7 +76,7 @@ struct GroupCreation: Sendable {
             NewOperation(
                 id: id, kind: .batch, scopeKind: .fleet, scope: id.uuid, project: nil,
                 lane: OperationBell.hub, input: try JSON.value(order), createdBy: author.actor,
-                reason: author.reason, request: author.request, root: id, dedupeKey: id.uuid))
+                reason: author.reason, request: author.request, root: id))
         return id
     }
 

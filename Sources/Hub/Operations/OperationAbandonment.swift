@@ -18,7 +18,7 @@ enum OperationAbandonment {
             else { continue }
             try await run(part, by: author, in: &change)
         }
-        guard try await leave(body.id, in: change) else { return }
+        guard let tries = try await leave(body.id, in: change) else { return }
         let workflow = try await WorkflowStore(change.transaction).load(body.id)
         let phase = workflow.map { " in phase \($0.phase)" } ?? ""
         let reason = author.reason.map { ": \($0)" } ?? ""
@@ -26,22 +26,25 @@ enum OperationAbandonment {
             code: "abandoned", message: "given up\(phase) by \(author.actor)\(reason)",
             hint: "nothing was undone; look at the project and its host")
         let epoch = try await OperationTransitions(change.transaction).drawEpoch()
-        try await OperationCompletion.end(body, epoch: epoch, .failed(failure), in: &change)
+        try await OperationCompletion.end(
+            body, epoch: epoch, tries, .failed(failure), in: &change)
     }
 
     /// Takes it out of wherever it is.
     ///
-    /// - Returns: false when it has ended.
-    private static func leave(_ operation: OperationID, in change: Change) async throws -> Bool {
+    /// - Returns: its tries; nil when it has ended.
+    private static func leave(
+        _ operation: OperationID, in change: Change
+    ) async throws -> OperationTries? {
         let transitions = OperationTransitions(change.transaction)
         // A claim needs no lock of the tree: what was ready may run by now.
         for _ in 0..<2 {
-            if let epoch = try await transitions.leaveRun(operation) {
-                try await transitions.endAttempt(operation, epoch: epoch, ending: "abandoned")
-                return true
+            if let lease = try await transitions.leaveRun(operation) {
+                try await transitions.keep(lease, of: operation, ending: "abandoned")
+                return lease.tries
             }
-            if try await transitions.leaveQueue(operation) { return true }
+            if let tries = try await transitions.leaveQueue(operation) { return tries }
         }
-        return false
+        return nil
     }
 }

@@ -20,12 +20,12 @@ struct OperationCancellation: Sendable {
         }
         try await store.request(body.id, by: actor)
         let transitions = OperationTransitions(change.transaction)
-        guard try await transitions.leaveQueue(body.id) else { return }
+        guard let tries = try await transitions.leaveQueue(body.id) else { return }
         if workflow == nil {
             try await OperationCompletion.end(
-                body, epoch: nil, .canceled(isConfirmed: true), in: &change)
+                body, epoch: nil, tries, .canceled(isConfirmed: true), in: &change)
         } else {
-            change.lanes.insert(try await transitions.makeReady(body.id))
+            change.lanes.insert(try await transitions.makeReady(body.id, tries))
         }
     }
 

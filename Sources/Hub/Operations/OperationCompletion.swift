@@ -19,8 +19,12 @@ struct OperationCompletion: Sendable {
     /// outcome.
     ///
     /// Wakes its parent, or those who wait for its project.
+    ///
+    /// - Parameter lease: the last one, where it ended as the operation does; else it is kept by
+    ///   itself.
     static func end(
-        _ body: OperationBody, epoch: Int64?, _ ending: OperationEnding, in change: inout Change
+        _ body: OperationBody, epoch: Int64?, lease: EndedLease? = nil, _ tries: OperationTries,
+        _ ending: OperationEnding, in change: inout Change
     ) async throws {
         let transitions = OperationTransitions(change.transaction)
         if body.isRoot {
@@ -31,7 +35,7 @@ struct OperationCompletion: Sendable {
         if let copy = body.copy {
             try await CopyEnding.applied(copy, by: body, ending, in: &change)
         }
-        try await transitions.end(body.id, epoch: epoch, ending)
+        try await transitions.end(body.id, epoch: epoch, lease: lease, tries, ending)
         change.lanes.insert(OperationBell.ended)
         if let parent = body.parent {
             // Another tree's root: held until its step is over, so that its parking is not missed.
@@ -50,23 +54,29 @@ struct OperationCompletion: Sendable {
         _ body: OperationBody, epoch: Int64, _ ending: OperationEnding, in change: inout Change
     ) async throws -> Effect {
         let transitions = OperationTransitions(change.transaction)
-        guard let attempt = try await transitions.leaveRun(body.id, epoch: epoch) else {
+        guard let lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
             return .lost
         }
-        try await transitions.endAttempt(body.id, epoch: epoch, ending: ending.word)
         var final = ending
         if case .failed(let failure) = ending {
             if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
+                try await transitions.keep(lease, of: body.id, ending: ending.word)
                 final = .canceled(isConfirmed: true)
-            } else if try await BucketParking.take(body, failure, in: &change) {
+                try await end(body, epoch: epoch, lease.tries, final, in: &change)
+                return .ended(final.state)
+            }
+            if try await BucketParking.take(body, lease.tries, failure, in: &change) {
+                try await transitions.keep(lease, of: body.id, ending: ending.word)
                 try await letCopyWait(body, in: &change)
                 return .delayed
-            } else if failure.class != .terminal, attempt < body.maxAttempts {
-                try await retry(body, attempt: attempt, failure, in: &change)
+            }
+            if failure.class != .terminal, lease.tries.count < body.maxAttempts {
+                try await transitions.keep(lease, of: body.id, ending: ending.word)
+                try await retry(body, lease.tries, failure, in: &change)
                 return .delayed
             }
         }
-        try await end(body, epoch: epoch, final, in: &change)
+        try await end(body, epoch: epoch, lease: lease, lease.tries, final, in: &change)
         if case .succeeded = final { try await BucketParking.succeeded(body, in: &change) }
         return .ended(final.state)
     }
@@ -76,22 +86,23 @@ struct OperationCompletion: Sendable {
         _ body: OperationBody, epoch: Int64, _ ending: OperationEnding, in change: inout Change
     ) async throws {
         let transitions = OperationTransitions(change.transaction)
-        _ = try await transitions.leaveRun(body.id, epoch: epoch)
-        try await transitions.endAttempt(body.id, epoch: epoch, ending: ending.word)
-        try await end(body, epoch: epoch, ending, in: &change)
+        let lease = try await transitions.leaveRun(body.id, epoch: epoch)
+        try await end(
+            body, epoch: epoch, lease: lease, lease?.tries ?? .none, ending, in: &change)
     }
 
     /// Lets it be tried again after a pause.
     private static func retry(
-        _ body: OperationBody, attempt: Int, _ failure: Failure, in change: inout Change
+        _ body: OperationBody, _ tries: OperationTries, _ failure: Failure,
+        in change: inout Change
     ) async throws {
         let transitions = OperationTransitions(change.transaction)
         var random = Random()
         let pause = OperationPolicy.of(body.kind).backoff
-            .delay(afterAttempt: attempt, using: &random)
+            .delay(afterAttempt: tries.count, using: &random)
         try await transitions.delay(
-            body.id, milliseconds: pause.milliseconds, reason: .backoff,
-            sentence: "attempt \(attempt) of \(body.maxAttempts) failed: \(failure.message)")
+            body.id, tries, milliseconds: pause.milliseconds, reason: .backoff,
+            sentence: "attempt \(tries.count) of \(body.maxAttempts) failed: \(failure.message)")
         if !body.kind.isWorkflow { try await transitions.releaseSlots(of: body.id) }
         try await letCopyWait(body, in: &change)
         change.lanes.insert(body.lane)
@@ -113,13 +124,14 @@ struct OperationCompletion: Sendable {
         _ body: OperationBody, epoch: Int64, _ failure: Failure, in change: inout Change
     ) async throws {
         let transitions = OperationTransitions(change.transaction)
-        guard let attempt = try await transitions.leaveRun(body.id, epoch: epoch) else { return }
-        try await transitions.endAttempt(body.id, epoch: epoch, ending: failure.code)
-        if attempt < body.maxAttempts {
-            try await retry(body, attempt: attempt, failure, in: &change)
+        guard let lease = try await transitions.leaveRun(body.id, epoch: epoch) else { return }
+        if lease.tries.count < body.maxAttempts {
+            try await transitions.keep(lease, of: body.id, ending: failure.code)
+            try await retry(body, lease.tries, failure, in: &change)
         } else {
             try await stopChildren(of: body, in: &change)
-            try await end(body, epoch: epoch, .failed(failure), in: &change)
+            try await end(
+                body, epoch: epoch, lease: lease, lease.tries, .failed(failure), in: &change)
         }
     }
 
@@ -144,13 +156,15 @@ struct OperationCompletion: Sendable {
         _ body: OperationBody, epoch: Int64, reason: String, in change: inout Change
     ) async throws -> Effect {
         let transitions = OperationTransitions(change.transaction)
-        guard let attempt = try await transitions.leaveRun(body.id, epoch: epoch) else {
+        guard let lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
             return .lost
         }
-        try await transitions.endAttempt(body.id, epoch: epoch, ending: reason)
+        try await transitions.keep(lease, of: body.id, ending: reason)
+        let attempt = lease.tries.count
         if !body.kind.isWorkflow {
             if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
-                try await end(body, epoch: epoch, .canceled(isConfirmed: false), in: &change)
+                try await end(
+                    body, epoch: epoch, lease.tries, .canceled(isConfirmed: false), in: &change)
                 return .ended(.canceled)
             }
             try await transitions.releaseSlots(of: body.id)
@@ -162,11 +176,13 @@ struct OperationCompletion: Sendable {
                     + "attempt\(attempt == 1 ? "" : "s"): its worker did not keep the lease",
                 hint: "see the host's agent log")
             try await stopChildren(of: body, in: &change)
-            try await end(body, epoch: epoch, .failed(failure), in: &change)
+            try await end(body, epoch: epoch, lease.tries, .failed(failure), in: &change)
             return .ended(.failed)
         }
         try await letCopyWait(body, in: &change)
-        change.lanes.insert(try await transitions.makeReady(body.id))
+        change.lanes.insert(
+            try await transitions.makeReady(
+                body.id, lease.tries, note: reason == "lease-lost" ? .leaseLost : nil))
         return .delayed
     }
 }

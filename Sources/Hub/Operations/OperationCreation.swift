@@ -61,7 +61,7 @@ struct OperationCreation: Sendable {
                 project: project, lane: OperationBell.hub, input: input,
                 createdBy: author.actor, reason: author.reason, request: author.request,
                 parent: parent?.operation, root: id, childKey: parent?.key,
-                dedupeKey: order.isShared ? "" : id.uuid))
+                dedupeKey: order.isShared ? "" : nil))
         guard isCreated else {
             // The project's row is locked, so only a key of another spelling can be in the way.
             throw HubError(.database, "the operation's live key is taken")
@@ -97,7 +97,7 @@ struct OperationCreation: Sendable {
             NewOperation(
                 id: id, kind: .hostCheck, scopeKind: .host, scope: host.uuid, project: nil,
                 lane: host.uuid, input: .object([:]), createdBy: author.actor,
-                reason: author.reason, request: author.request, root: id, dedupeKey: id.uuid))
+                reason: author.reason, request: author.request, root: id))
         return id
     }
 

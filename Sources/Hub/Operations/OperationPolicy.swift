@@ -15,6 +15,8 @@ struct OperationPolicy: Sendable {
     var maxAttempts: Int
     /// A lease without progress for so long is taken back.
     var noProgressLimit: Duration
+    /// After how long it expires when nobody works on it; nil is never.
+    var deadline: Duration? = nil
     /// The waits between the tries.
     var backoff: Backoff
 
@@ -43,7 +45,12 @@ struct OperationPolicy: Sendable {
             return OperationPolicy(
                 priority: .normal, maxAttempts: 1, noProgressLimit: .seconds(90_000),
                 backoff: backoff)
-        case .hostCheck, .hostInventory:
+        case .hostCheck:
+            // An hour later nobody asks any more.
+            return OperationPolicy(
+                priority: .urgent, maxAttempts: 3, noProgressLimit: .seconds(60),
+                deadline: .seconds(3600), backoff: backoff)
+        case .hostInventory:
             return OperationPolicy(
                 priority: .urgent, maxAttempts: 3, noProgressLimit: .seconds(60),
                 backoff: backoff)

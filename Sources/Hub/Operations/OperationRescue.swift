@@ -57,10 +57,29 @@ struct OperationRescue: Service {
     }
 
     private func sweepRarely() async throws {
+        await attempt { try await makeDays() }
+        await attempt { try await OperationLimits(changes).fitAll() }
+        await attempt {
+            let dropped = try await changes.run { change in
+                try await OperationDays(change.transaction).drop(
+                    olderThanDays: settings.keptDays)
+            }
+            if dropped > 0 {
+                log.info("days of old operations were dropped", ["days": "\(dropped)"])
+            }
+        }
         try await changes.run { change in
+            try await OperationDays(change.transaction).sweepSessions()
             try await OperationRescueStore(change.transaction).sweepOld()
             try await ProgressStore(change.transaction).sweep()
             try await GroupStore(change.transaction).sweep()
+        }
+    }
+
+    /// Makes the partitions of the coming days.
+    func makeDays() async throws {
+        try await changes.run { change in
+            try await OperationDays(change.transaction).make(ahead: settings.daysAhead)
         }
     }
 
@@ -71,9 +90,10 @@ struct OperationRescue: Service {
         _ lease: OperationRescueStore.Stale, unlistedMilliseconds: Int64? = nil
     ) async throws {
         try await changes.run { change in
-            try await OperationStore(change.transaction).lockTrees([lease.root])
             let store = OperationRescueStore(change.transaction)
-            guard try await store.isStill(lease, unlistedMilliseconds: unlistedMilliseconds),
+            // One that somebody works on is looked at again in the next round, and holds up no other.
+            guard try await OperationStore(change.transaction).lockTreeIfFree(lease.root),
+                try await store.isStill(lease, unlistedMilliseconds: unlistedMilliseconds),
                 let body = try await OperationBodyReader(change.transaction).body(lease.operation)
             else { return }
             let effect = try await OperationCompletion.takeBack(
@@ -89,11 +109,12 @@ struct OperationRescue: Service {
 
     private func expire(_ operation: OperationID, _ root: OperationID) async throws {
         try await changes.run { change in
-            try await OperationStore(change.transaction).lockTrees([root])
-            guard let body = try await OperationBodyReader(change.transaction).body(operation),
-                try await OperationTransitions(change.transaction).leaveQueue(operation)
+            guard try await OperationStore(change.transaction).lockTreeIfFree(root),
+                let body = try await OperationBodyReader(change.transaction).body(operation),
+                let tries = try await OperationTransitions(change.transaction)
+                    .leaveQueue(operation)
             else { return }
-            try await OperationCompletion.end(body, epoch: nil, .expired, in: &change)
+            try await OperationCompletion.end(body, epoch: nil, tries, .expired, in: &change)
         }
     }
 

@@ -31,7 +31,7 @@ struct OperationService: Sendable {
         rescue = OperationRescue(changes, settings: settings, log: log)
         watch = OperationWatch(pool: pool, log: log)
         idle = IdleAgents(pool: pool, bell: bell, lease: settings.lease)
-        agents = AgentLeases(changes, settings: settings, floors: LaneFloors(), rescue: rescue)
+        agents = AgentLeases(changes, settings: settings, rescue: rescue)
     }
 
     /// What has to run beside the API: the workflows, the sweep, and the bell to other hubs.
@@ -53,6 +53,11 @@ struct OperationService: Sendable {
             ScheduleService(changes, identifiers: identifiers, log: log),
             WakeUpRelay(pool: pool, bell: bell, database: database, log: log),
         ]
+    }
+
+    /// What has to be there before anything is asked for.
+    func prepare() async throws {
+        try await rescue.makeDays()
     }
 
     /// Creates an operation, or answers the live one that is the same.
@@ -202,6 +207,32 @@ struct OperationService: Sendable {
             "an operation was abandoned",
             ["operation": "\(operation)", "actor": "\(author.actor)"])
         return try await describe(operation)
+    }
+
+    /// Changes a limit while work goes on.
+    ///
+    /// - Parameter places: nil takes it away; where the configuration has one, that holds again.
+    /// - Returns: the limit; nil when there is none now.
+    func changeLimit(
+        _ resource: String, places: Int?, by author: RegistryWriter.Author
+    ) async throws -> LimitDescription? {
+        let limits = OperationLimits(changes)
+        if let places {
+            try await limits.set(resource, places: places, by: author)
+        } else {
+            var fallback: Int?
+            if resource == "kind:move" { fallback = settings.moves }
+            if resource.hasPrefix("host:"), resource.hasSuffix(":backup") {
+                fallback = settings.backupsPerHost
+            }
+            if resource.hasPrefix("host:"), resource.hasSuffix(":restore") {
+                fallback = settings.restoresPerHost
+            }
+            _ = try await limits.unset(resource, fallback: fallback, by: author)
+        }
+        return try await pool.withTransaction { transaction in
+            try await LimitStore(transaction).list().first { $0.resource == resource }
+        }
     }
 
     /// Cancels a copy that has not ended.

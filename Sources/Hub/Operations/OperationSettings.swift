@@ -8,6 +8,12 @@ struct OperationSettings: Sendable {
     var poll: Duration = .milliseconds(250)
     /// How often expired leases and due work are looked for; default 500 ms.
     var sweep: Duration = .milliseconds(500)
+    /// How many days operations are kept, 2 to 3,650; default 30.
+    ///
+    /// A day goes as a whole, once nothing in it belongs to a living operation.
+    var keptDays = 30
+    /// How many days there are partitions for ahead; default 7.
+    var daysAhead = 7
     /// How many workflows one hub works on at once, 1 to 64; default 8.
     var workers = 8
     /// How many backups one host runs at once; default 2.

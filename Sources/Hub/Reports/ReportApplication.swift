@@ -29,8 +29,8 @@ struct ReportApplication: Sendable {
             let inbox = InboxStore(change.transaction)
             let ledger = try await inbox.accept(request.ledger, of: host)
             let due = Self.due(request.reports, after: ledger.applied)
-            try await lock(due, in: change)
-            try await apply(due, host: host, in: &change)
+            let simple = try await lock(due, in: change)
+            try await apply(due, simple: simple, host: host, in: &change)
             let applied = due.last?.sequence ?? ledger.applied
             try await inbox.advance(request.ledger, of: host, to: applied)
             return ReportsAnswer(applied: applied)
@@ -38,18 +38,31 @@ struct ReportApplication: Sendable {
     }
 
     /// Applies reports in order; volumes that follow each other at once.
+    ///
+    /// - Parameter simple: the operations whose success changes nothing but themselves.
     private func apply(
-        _ reports: [Report], host: HostID, in change: inout Change
+        _ reports: [Report], simple: Set<OperationID>, host: HostID, in change: inout Change
     ) async throws {
         let volumes = VolumeReports(host: host)
         var observed: [VolumeReports.Observed] = []
+        var finished: [FinishedOperation] = []
         for report in reports {
             if case .volume(let observation) = report.content {
+                try await finish(&finished, host: host, in: &change)
                 observed.append(VolumeReports.Observed(volume: observation, time: report.time))
                 continue
             }
             try await volumes.apply(observed, in: &change)
             observed = []
+            if case .operationFinished(let outcome) = report.content,
+                simple.contains(outcome.operation), outcome.state == .succeeded
+            {
+                finished.append(
+                    FinishedOperation(
+                        id: outcome.operation, epoch: outcome.epoch, ending: ending(outcome)))
+                continue
+            }
+            try await finish(&finished, host: host, in: &change)
             switch report.content {
             case .volume: break
             case .operationFinished(let outcome):
@@ -63,6 +76,22 @@ struct ReportApplication: Sendable {
             }
         }
         try await volumes.apply(observed, in: &change)
+        try await finish(&finished, host: host, in: &change)
+    }
+
+    /// Ends operations that succeeded, all at once.
+    private func finish(
+        _ finished: inout [FinishedOperation], host: HostID, in change: inout Change
+    ) async throws {
+        guard !finished.isEmpty else { return }
+        let outcome = try await OperationFinish(change.transaction).finish(finished, host: host)
+        change.lanes.formUnion(outcome.lanes)
+        for operation in finished where !outcome.ended.contains(operation.id) {
+            log.warning(
+                "an outcome came without the lease",
+                ["operation": "\(operation.id)", "state": "succeeded"])
+        }
+        finished = []
     }
 
     /// The reports behind `applied` that follow each other without a gap, whatever the order in
@@ -80,16 +109,20 @@ struct ReportApplication: Sendable {
     }
 
     /// Locks the trees of all outcomes at once, in one order for every batch.
-    private func lock(_ reports: [Report], in change: Change) async throws {
-        let store = OperationStore(change.transaction)
-        var roots: Set<OperationID> = []
-        for report in reports {
-            guard case .operationFinished(let outcome) = report.content,
-                let root = try await store.root(of: outcome.operation)
-            else { continue }
-            roots.insert(root)
+    ///
+    /// - Returns: the operations whose success changes nothing but themselves and their parents.
+    private func lock(
+        _ reports: [Report], in change: Change
+    ) async throws -> Set<OperationID> {
+        let operations = reports.compactMap { report -> OperationID? in
+            guard case .operationFinished(let outcome) = report.content else { return nil }
+            return outcome.operation
         }
-        if !roots.isEmpty { try await store.lockTrees(roots) }
+        guard !operations.isEmpty else { return [] }
+        let store = OperationStore(change.transaction)
+        let standing = try await store.standing(of: operations)
+        if !standing.roots.isEmpty { try await store.lockTrees(standing.roots) }
+        return standing.simple
     }
 
     private func finish(

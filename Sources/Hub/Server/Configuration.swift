@@ -29,6 +29,8 @@ struct Configuration: Sendable {
     var restoresPerHost: Int64
     /// How many moves run at once; 1 to 1000, default 4.
     var moves: Int64
+    /// How many days operations are kept; 2 to 3,650, default 30.
+    var operationDays: Int64
     /// Connections to the database; 2 to 100, default 10.
     var databaseConnections: Int64
     /// Open HTTP connections; 16 to 100,000, default 4096.
@@ -84,6 +86,7 @@ struct Configuration: Sendable {
             backupsPerHost: try file.integer("limits", "backups_per_host", in: 1...32) ?? 2,
             restoresPerHost: try file.integer("limits", "restores_per_host", in: 1...32) ?? 2,
             moves: try file.integer("limits", "moves", in: 1...1000) ?? 4,
+            operationDays: try file.integer("limits", "operation_days", in: 2...3650) ?? 30,
             databaseConnections: try file.integer(
                 "limits", "database_connections", in: 2...100) ?? 10,
             httpConnections: try file.integer(

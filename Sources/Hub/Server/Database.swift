@@ -24,13 +24,14 @@ struct Database: Sendable {
             directory: try MigrationsDirectory.find(configuration.migrations))
         if let conninfo = configuration.database {
             self.cluster = nil
-            options = PostgresOptions(conninfo: conninfo)
+            options = StablePlans.of(PostgresOptions(conninfo: conninfo))
             owner = PostgresOptions(conninfo: configuration.databaseOwner ?? conninfo)
         } else {
             let cluster = PrivateCluster(
                 dataDirectory: directory.cluster, user: configuration.databaseUser)
             self.cluster = cluster
-            options = cluster.connectionOptions(database: Self.name, user: Self.role)
+            options = StablePlans.of(
+                cluster.connectionOptions(database: Self.name, user: Self.role))
             owner = cluster.connectionOptions(database: Self.name)
         }
     }

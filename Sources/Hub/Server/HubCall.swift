@@ -17,6 +17,7 @@ struct HubCall: Sendable {
         case migrateUp = "migrate up"
         case benchRegistry = "bench registry"
         case benchHosts = "bench hosts"
+        case benchOperations = "bench operations"
     }
 
     let verb: Verb
@@ -25,6 +26,8 @@ struct HubCall: Sendable {
     let anchor: LogVerification.Anchor?
     /// Whose credentials are piped in.
     let bucket: String
+    /// `--peers`: the command that runs a peer of the engine.
+    let peers: [String]
     /// `--check`: compares and changes nothing.
     let onlyCompares: Bool
     /// `--process PID`: the hub to be measured.
@@ -53,6 +56,8 @@ struct HubCall: Sendable {
           berth-hub bench hosts --process PID --data DIR
                                              measure what 3,000 simulated agents cost the hub that
                                              runs there; it is filled with hosts of no use
+          berth-hub bench operations --data NEW [--peers COMMAND]
+                                             the same for the operations engine, and its peers
           berth-hub version | help
 
         DIR/hub.toml, all keys optional:
@@ -76,6 +81,7 @@ struct HubCall: Sendable {
         var anchor: LogVerification.Anchor?
         var onlyCompares = false
         var process: Int32 = 0
+        var peers: [String] = []
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             if argument == "--data" {
@@ -92,6 +98,11 @@ struct HubCall: Sendable {
                 anchor = value
             } else if argument == "--process" {
                 process = try Self.process(rest.popFirst())
+            } else if argument == "--peers" {
+                guard let value = rest.popFirst() else {
+                    throw UsageError("--peers needs a command")
+                }
+                peers = value.split(separator: " ").map(String.init)
             } else if argument == "--check" {
                 onlyCompares = true
             } else if argument == "-h" || argument == "--help" {
@@ -119,6 +130,7 @@ struct HubCall: Sendable {
         }
         self.verb = verb
         self.anchor = anchor
+        self.peers = peers
         self.onlyCompares = onlyCompares
         self.process = process
         guard (process > 0) == (verb == .benchHosts) else {
@@ -132,7 +144,8 @@ struct HubCall: Sendable {
         case .help, .version:
             dataDirectory = ""
         case .checkConfiguration, .initialize, .serve, .createToken, .bucketCredentials, .verifyLog,
-            .replay, .migrateStatus, .migratePlan, .migrateUp, .benchRegistry, .benchHosts:
+            .replay, .migrateStatus, .migratePlan, .migrateUp, .benchRegistry, .benchHosts,
+            .benchOperations:
             guard let data, !data.isEmpty else {
                 throw UsageError("\(name) needs --data DIR, the hub's directory")
             }

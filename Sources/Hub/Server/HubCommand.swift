@@ -41,19 +41,8 @@ public enum HubCommand {
                 try await LogCommands(call).replay()
             case .migrateStatus, .migratePlan, .migrateUp:
                 try await MigrateCommands(call).run()
-            case .benchRegistry:
-                let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
-                try await RegistryBench(
-                    directory: call.dataDirectory, configuration: configuration,
-                    identifiers: identifiers, log: logger
-                ).run()
-            case .benchHosts:
-                let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
-                try await HostBench(
-                    directory: HubDirectory(path: call.dataDirectory),
-                    configuration: configuration, identifiers: identifiers,
-                    process: call.process
-                ).run()
+            case .benchRegistry, .benchHosts, .benchOperations:
+                try await bench(call, identifiers: identifiers, logger: logger)
             }
             return 0
         } catch let error as UsageError {
@@ -73,6 +62,28 @@ public enum HubCommand {
         } catch {
             complain("\(error)")
             return 1
+        }
+    }
+
+    private static func bench(
+        _ call: HubCall, identifiers: Identifiers, logger: Logger
+    ) async throws {
+        let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
+        if call.verb == .benchHosts {
+            try await HostBench(
+                directory: HubDirectory(path: call.dataDirectory), configuration: configuration,
+                identifiers: identifiers, process: call.process
+            ).run()
+        } else if call.verb == .benchOperations {
+            try await OperationBench(
+                directory: call.dataDirectory, peers: call.peers, configuration: configuration,
+                identifiers: identifiers, log: logger
+            ).run()
+        } else {
+            try await RegistryBench(
+                directory: call.dataDirectory, configuration: configuration,
+                identifiers: identifiers, log: logger
+            ).run()
         }
     }
 

@@ -71,6 +71,7 @@ struct HubServer: Sendable {
             GracefulServer(server: server, bell: bell, termination: termination, ended: end)
         ]
         let chores = RepositoryChores(vault: vault, pool: pool, log: logger)
+        try await operations.prepare()
         services += operations.services(
             database: database.options,
             chores: { try await chores.perform($0, of: $1, progress: $2) }
@@ -114,6 +115,7 @@ struct HubServer: Sendable {
         settings.backupsPerHost = Int(configuration.backupsPerHost)
         settings.restoresPerHost = Int(configuration.restoresPerHost)
         settings.moves = Int(configuration.moves)
+        settings.keptDays = Int(configuration.operationDays)
         settings.copyLifetime = configuration.copyLifetime
         settings.bucketPatience = configuration.bucketPatience
         return settings

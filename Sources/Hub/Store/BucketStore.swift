@@ -142,8 +142,7 @@ struct BucketStore: Sendable {
         let result = try await transaction.query(
             """
             SELECT DISTINCT r.id FROM operation_live l
-            JOIN operations o ON o.id = l.operation
-            JOIN repositories r ON r.project = o.project AND r.retired_at IS NULL
+            JOIN repositories r ON r.project = l.project AND r.retired_at IS NULL
             WHERE l.kind = 'volume.backup'
             """)
         return try result.rows.map { try $0.decode("id") }
@@ -156,6 +155,7 @@ struct BucketStore: Sendable {
             """
             SELECT DISTINCT o.project FROM operations o
             WHERE o.kind = 'volume.backup' AND o.project IS NOT NULL
+                AND o.id >= first_operation((clock_timestamp() - interval '2 days')::date)
                 AND o.created_at > clock_timestamp() - interval '1 day'
             LIMIT 1000
             """)

@@ -10,6 +10,9 @@ struct OperationReader: Sendable {
     }
 
     /// Where an operation stands and why it does not run; one statement, so one moment.
+    ///
+    /// What lives is asked of the tables of living operations, which are small; bodies and ends by
+    /// their keys, each in its day.
     private static let selection: PostgresQuery = """
         SELECT o.id, o.kind, o.scope_kind, o.scope, o.project, o.parent, o.max_attempts,
             o.created_by, o.created_at,
@@ -20,28 +23,21 @@ struct OperationReader: Sendable {
             CASE WHEN e.operation IS NOT NULL THEN e.state WHEN r.operation IS NOT NULL
                 THEN 'running' WHEN w.operation IS NOT NULL THEN 'waiting' ELSE 'queued' END
                 AS state,
-            f.phase, coalesce(r.epoch, e.epoch) AS epoch,
-            (SELECT count(*) FROM operation_attempt a WHERE a.operation = o.id
-                AND a.ending IS DISTINCT FROM 'waiting') AS attempts,
-            (SELECT min(a.started_at) FROM operation_attempt a WHERE a.operation = o.id)
+            coalesce(f.phase, e.phase) AS phase, coalesce(r.epoch, e.epoch) AS epoch,
+            coalesce(r.attempt, e.attempt, q.tries, d.tries, w.tries, 0) AS attempts,
+            coalesce(e.begun_at, r.begun_at, r.claimed_at, q.begun_at, d.begun_at, w.begun_at)
                 AS started_at,
-            (SELECT a.ending FROM operation_attempt a WHERE a.operation = o.id
-                ORDER BY a.epoch DESC LIMIT 1) AS last_ending,
-            coalesce(w.reason, d.reason) AS reason, coalesce(w.sentence, d.sentence) AS sentence,
+            q.note, coalesce(w.reason, d.reason) AS reason,
+            coalesce(w.sentence, d.sentence) AS sentence,
             coalesce(w.wake_at, d.due_at) AS next_try_at,
-            coalesce(w.since, q.ready_at, (SELECT max(a.ended_at) FROM operation_attempt a
-                WHERE a.operation = o.id), o.created_at) AS waits_since, e.result, e.failure, e.cancel_confirmed,
-            e.finished_at, c.requested_at AS cancel_requested_at, g.progress,
+            coalesce(w.since, d.since, q.ready_at, o.created_at) AS waits_since, e.result,
+            e.failure, e.cancel_confirmed, e.finished_at,
+            coalesce(c.requested_at, e.cancel_requested_at) AS cancel_requested_at, g.progress,
             child.kind AS child_kind, child.host_name AS child_host, child.seen_at AS child_seen,
             child.is_online AS child_online, child.progress AS child_progress,
-            child.count AS child_count,
-            (SELECT k.resource FROM (SELECT CASE
-                    WHEN o.kind = 'move' THEN 'moves'
-                    WHEN o.kind = 'volume.backup' THEN 'host:' || o.lane || ':backup'
-                    WHEN o.kind IN ('volume.restore', 'volume.apply')
-                        THEN 'host:' || o.lane || ':restore' END AS resource) k
-                WHERE NOT EXISTS (SELECT FROM slots s WHERE s.operation = o.id
-                    OR s.resource = k.resource AND s.operation IS NULL)) AS full_resource,
+            child.count AS child_count, full_limit.resource AS full_resource,
+            full_limit.places AS full_places, full_limit.used AS full_used,
+            full_limit.name AS full_name,
             (SELECT x.operation FROM guards x WHERE o.scope_kind = 'copy'
                 AND x.project = o.project AND x.operation <> o.root) AS guard
         FROM operations o
@@ -49,6 +45,7 @@ struct OperationReader: Sendable {
         LEFT JOIN host_status hs ON hs.host = h.id
         LEFT JOIN projects p ON p.id = o.project
         LEFT JOIN hosts sh ON o.scope_kind = 'host' AND sh.id = o.scope
+        LEFT JOIN operation_live l ON l.operation = o.id
         LEFT JOIN operation_run r ON r.operation = o.id
         LEFT JOIN operation_waiting w ON w.operation = o.id
         LEFT JOIN operation_delayed d ON d.operation = o.id
@@ -58,15 +55,29 @@ struct OperationReader: Sendable {
         LEFT JOIN operation_cancel c ON c.operation = o.id
         LEFT JOIN operation_progress_latest g ON g.operation = o.id
         LEFT JOIN LATERAL (
+            SELECT m.resource, m.places, count(s.operation) AS used,
+                coalesce(mh.name, mb.name) AS name
+            FROM limits m LEFT JOIN slots s ON s.resource = m.resource
+            LEFT JOIN hosts mh ON m.resource LIKE 'host:%'
+                AND mh.id::text = split_part(m.resource, ':', 2)
+            LEFT JOIN buckets mb ON m.resource LIKE 'bucket:%'
+                AND mb.id::text = split_part(m.resource, ':', 2)
+            WHERE m.resource = ANY(operation_resources(l.kind, l.lane, l.bucket))
+            GROUP BY m.resource, m.places, mh.name, mb.name
+            HAVING count(s.operation) >= m.places
+                AND count(*) FILTER (WHERE s.operation = o.id) = 0
+            ORDER BY m.resource LIMIT 1
+        ) full_limit ON q.operation IS NOT NULL
+        LEFT JOIN LATERAL (
             SELECT y.kind, yh.name AS host_name, ys.seen_at, yg.progress,
                 y.lane = 'hub' OR EXISTS (SELECT FROM sessions s WHERE s.host = yh.id
                     AND s.ended_at IS NULL AND s.lease_until > clock_timestamp()) AS is_online,
                 count(*) OVER () AS count
-            FROM operations y JOIN operation_live yl ON yl.operation = y.id
+            FROM operation_children k JOIN operation_live y ON y.operation = k.operation
             LEFT JOIN hosts yh ON yh.id = CASE WHEN y.lane <> 'hub' THEN y.lane::uuid END
             LEFT JOIN host_status ys ON ys.host = yh.id
-            LEFT JOIN operation_progress_latest yg ON yg.operation = y.id
-            WHERE y.parent = o.id ORDER BY y.id LIMIT 1
+            LEFT JOIN operation_progress_latest yg ON yg.operation = y.operation
+            WHERE k.parent = o.id AND k.state IS NULL ORDER BY y.operation LIMIT 1
         ) child ON w.operation IS NOT NULL
         """
 
@@ -106,9 +117,8 @@ struct OperationReader: Sendable {
                 AND (\(filter.host)::uuid IS NULL OR o.lane = \(filter.host?.uuid)::text)
                 AND (\(filter.kind?.rawValue)::text IS NULL
                     OR o.kind = \(filter.kind?.rawValue)::text)
-                AND (\(before)::uuid IS NULL OR (o.created_at, o.id) < (SELECT x.created_at, x.id
-                    FROM operations x WHERE x.id = \(before)::uuid))
-            ORDER BY o.created_at DESC, o.id DESC LIMIT \(limit)
+                AND o.id < coalesce(\(before)::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            ORDER BY o.id DESC LIMIT \(limit)
             """)
         return try result.rows.map { try OperationRow($0).description() }
     }
@@ -120,7 +130,7 @@ struct OperationReader: Sendable {
         case .running:
             """
             (r.operation IS NOT NULL OR w.reason = 'children' AND EXISTS (
-                SELECT FROM operations y JOIN operation_run yr ON yr.operation = y.id
+                SELECT FROM operation_children y JOIN operation_run yr USING (operation)
                 WHERE y.parent = o.id))
             """
         case .queued:
@@ -156,8 +166,11 @@ struct OperationReader: Sendable {
         // 4.
         let result = try await transaction.query(
             """
-            SELECT attempt, epoch, owner, started_at, ended_at, ending FROM operation_attempt
-            WHERE operation = \(id) ORDER BY epoch DESC LIMIT 100
+            SELECT attempt, epoch, owner, started_at, ended_at, ending FROM operation_leases
+            WHERE operation = \(id)
+            UNION ALL SELECT r.attempt, r.epoch, s.name, r.claimed_at, NULL, NULL
+            FROM operation_run r JOIN sessions s ON s.id = r.session WHERE r.operation = \(id)
+            ORDER BY epoch DESC LIMIT 100
             """)
         return try result.rows.reversed().map { row in
             OperationAttempt(
@@ -170,7 +183,7 @@ struct OperationReader: Sendable {
     private func children(of id: OperationID) async throws -> [OperationID] {
         // 5.
         let result = try await transaction.query(
-            "SELECT id FROM operations WHERE parent = \(id) ORDER BY created_at, id LIMIT 1000")
+            "SELECT id FROM operations WHERE parent = \(id) ORDER BY id LIMIT 1000")
         return try result.rows.map { try $0.decode("id") }
     }
 }

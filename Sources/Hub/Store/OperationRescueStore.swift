@@ -29,9 +29,10 @@ struct OperationRescueStore: Sendable {
                     THEN 'lease-lost' ELSE 'no-progress' END AS reason
             FROM operation_run r
             JOIN sessions s ON s.id = r.session
-            JOIN operations o ON o.id = r.operation
+            JOIN operation_live o ON o.operation = r.operation
             WHERE s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
-                OR r.progress_at + o.no_progress_limit < clock_timestamp()
+                OR coalesce(r.progress_at, r.claimed_at)
+                    + o.silence_milliseconds * interval '1 millisecond' < clock_timestamp()
             ORDER BY r.epoch LIMIT \(limit)
             """)
         return try result.rows.map(stale)
@@ -44,7 +45,7 @@ struct OperationRescueStore: Sendable {
             """
             SELECT r.operation, o.root, r.epoch, 'lease-lost' AS reason
             FROM operation_run r JOIN sessions s ON s.id = r.session
-            JOIN operations o ON o.id = r.operation
+            JOIN operation_live o ON o.operation = r.operation
             WHERE s.host = \(host) AND s.ended_at IS NOT NULL
             """)
         return try result.rows.map(stale)
@@ -56,9 +57,9 @@ struct OperationRescueStore: Sendable {
         let result = try await transaction.query(
             """
             SELECT r.operation, o.root, r.epoch, 'released' AS reason
-            FROM operation_run r JOIN operations o ON o.id = r.operation
+            FROM operation_run r JOIN operation_live o ON o.operation = r.operation
             WHERE r.session = \(session)
-                AND r.listed_at < clock_timestamp() - \(milliseconds) * interval '1 millisecond'
+                AND coalesce(r.listed_at, r.claimed_at) < clock_timestamp() - \(milliseconds) * interval '1 millisecond'
             """)
         return try result.rows.map(stale)
     }
@@ -70,11 +71,12 @@ struct OperationRescueStore: Sendable {
             """
             SELECT r.operation FROM operation_run r
             JOIN sessions s ON s.id = r.session
-            JOIN operations o ON o.id = r.operation
+            JOIN operation_live o ON o.operation = r.operation
             WHERE r.operation = \(stale.operation) AND r.epoch = \(stale.epoch)
                 AND (s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
-                    OR r.progress_at + o.no_progress_limit < clock_timestamp()
-                    OR r.listed_at < clock_timestamp()
+                    OR coalesce(r.progress_at, r.claimed_at)
+                        + o.silence_milliseconds * interval '1 millisecond' < clock_timestamp()
+                    OR coalesce(r.listed_at, r.claimed_at) < clock_timestamp()
                         - \(unlistedMilliseconds) * interval '1 millisecond')
             """)
         return result.first != nil
@@ -91,10 +93,12 @@ struct OperationRescueStore: Sendable {
                 DELETE FROM operation_delayed WHERE operation IN (
                     SELECT operation FROM operation_delayed WHERE due_at <= clock_timestamp()
                     ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-                RETURNING operation
+                RETURNING operation, tries, begun_at
             )
-            INSERT INTO operation_ready (lane, priority, operation)
-            SELECT o.lane, o.priority, o.id FROM operations o JOIN due d ON d.operation = o.id
+            INSERT INTO operation_ready (lane, priority, share, operation, tries, begun_at)
+            SELECT o.lane, o.priority, CASE WHEN o.is_workflow AND d.begun_at IS NOT NULL
+                THEN ~o.share ELSE o.share END, o.operation, d.tries, d.begun_at
+            FROM operation_live o JOIN due d USING (operation)
             RETURNING lane
             """)
         // 5.
@@ -104,10 +108,12 @@ struct OperationRescueStore: Sendable {
                 DELETE FROM operation_waiting WHERE operation IN (
                     SELECT operation FROM operation_waiting WHERE wake_at <= clock_timestamp()
                     ORDER BY wake_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-                RETURNING operation
+                RETURNING operation, tries, begun_at
             )
-            INSERT INTO operation_ready (lane, priority, operation)
-            SELECT o.lane, o.priority, o.id FROM operations o JOIN due d ON d.operation = o.id
+            INSERT INTO operation_ready (lane, priority, share, operation, tries, begun_at)
+            SELECT o.lane, o.priority, CASE WHEN o.is_workflow AND d.begun_at IS NOT NULL
+                THEN ~o.share ELSE o.share END, o.operation, d.tries, d.begun_at
+            FROM operation_live o JOIN due d USING (operation)
             RETURNING lane
             """)
         return try (delayed.rows + waiting.rows).map { try $0.decode("lane") }
@@ -118,10 +124,12 @@ struct OperationRescueStore: Sendable {
         // 6.
         let result = try await transaction.query(
             """
-            SELECT o.id, o.root FROM operation_live l JOIN operations o ON o.id = l.operation
-            WHERE o.expires_at < clock_timestamp() LIMIT 100
+            SELECT l.operation, l.root FROM operation_live l
+            WHERE l.expires_at < clock_timestamp() AND NOT EXISTS (SELECT FROM operation_run r
+                WHERE r.operation = l.operation)
+            ORDER BY l.expires_at LIMIT 100
             """)
-        return try result.rows.map { (try $0.decode("id"), try $0.decode("root")) }
+        return try result.rows.map { (try $0.decode("operation"), try $0.decode("root")) }
     }
 
     /// Copies that have waited too long, and failed ones whose backup need not be kept any more.

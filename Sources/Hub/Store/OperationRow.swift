@@ -76,9 +76,9 @@ struct OperationRow: Sendable {
                 reason: .guarded, sentence: "the project is held by operation \(guardian)")
         }
         if let resource = try row.decode("full_resource", as: String?.self) {
-            return Waiting(reason: .noSlot, sentence: full(resource))
+            return Waiting(reason: .noSlot, sentence: try full(resource))
         }
-        if try row.decode("last_ending", as: String?.self) == "lease-lost" {
+        if try row.decode("note", as: String?.self) == WaitingReason.leaseLost.rawValue {
             return Waiting(
                 reason: .leaseLost,
                 sentence: "its worker's lease ran out; it will be claimed again")
@@ -114,9 +114,22 @@ struct OperationRow: Sendable {
             ?? "host \(name) has never been heard of"
     }
 
-    private func full(_ resource: String) -> String {
-        if resource == "moves" { return "all places for moves are taken" }
-        let noun = resource.hasSuffix(":backup") ? "backups" : "restores and copies"
-        return "all places for \(noun) on its host are taken"
+    /// Which limit it waits for.
+    private func full(_ resource: String) throws -> String {
+        let places = try row.decode("full_places", as: Int.self)
+        let used = try row.decode("full_used", as: Int.self)
+        let name = try row.decode("full_name", as: String?.self)
+        let parts = resource.split(separator: ":").map(String.init)
+        let what =
+            switch (parts.first, parts.count) {
+            case ("kind", _): "\(parts.last ?? "") operations"
+            case ("bucket", _): "transfers with bucket \(name ?? "?")"
+            case ("host", 3):
+                parts.last == "backup"
+                    ? "backups on host \(name ?? "?")"
+                    : "restores and copies on host \(name ?? "?")"
+            default: "operations on host \(name ?? "?")"
+            }
+        return "all places for \(what) are taken: \(used) of \(places)"
     }
 }

@@ -27,48 +27,133 @@ struct NewOperation: Sendable {
     var parent: OperationID?
     var root: OperationID
     var childKey: String?
-    /// One live operation for each kind, scope and key.
-    var dedupeKey: String
+    /// One live operation for each kind, scope and key; nil keeps nobody away.
+    var dedupeKey: String?
+    /// When it is begun at the earliest; nil is at once.
+    var notBefore: Timestamp?
 }
 
 /// Creates operations and looks up the live ones.
 struct OperationStore: Sendable {
+    /// A new operation as the statement reads it.
+    private struct Row: Codable {
+        var id: String
+        var kind: String
+        var scopeKind: String
+        var scope: String
+        var project: String?
+        var lane: String
+        var priority: Int
+        var input: JSONValue
+        var createdBy: String
+        var reason: String?
+        var request: String?
+        var parent: String?
+        var root: String
+        var childKey: String?
+        var dedupeKey: String?
+        var maxAttempts: Int
+        var silence: Int64
+        var deadline: Int64?
+        var notBefore: Timestamp?
+        var isWorkflow: Bool
+
+        init(_ new: NewOperation) {
+            let policy = OperationPolicy.of(new.kind)
+            id = new.id.uuid
+            kind = new.kind.rawValue
+            scopeKind = new.scopeKind.rawValue
+            scope = new.scope
+            project = new.project?.uuid
+            lane = new.lane
+            priority = policy.priority.rawValue
+            input = new.input
+            createdBy = new.createdBy
+            reason = new.reason
+            request = new.request?.uuid
+            parent = new.parent?.uuid
+            root = new.root.uuid
+            childKey = new.childKey
+            dedupeKey = new.dedupeKey
+            maxAttempts = policy.maxAttempts
+            silence = policy.noProgressLimit.milliseconds
+            deadline = policy.deadline?.milliseconds
+            notBefore = new.notBefore
+            isWorkflow = new.kind.isWorkflow
+        }
+    }
+
     let transaction: PostgresTransaction
 
     init(_ transaction: PostgresTransaction) {
         self.transaction = transaction
     }
 
-    /// Creates an operation that is ready at once.
+    /// Creates an operation that is ready at once, or at its time.
     ///
     /// - Returns: false when one with the same kind, scope and key lives; then nothing happened.
     func create(_ new: NewOperation) async throws -> Bool {
-        let policy = OperationPolicy.of(new.kind)
-        let limit = policy.noProgressLimit.milliseconds
-        let input = try JSONColumn(new.input)
-        // 1. The live key first: who gets it writes the rest.
+        try await !create([new]).isEmpty
+    }
+
+    /// Creates operations, at most 10,000 in one statement.
+    ///
+    /// - Returns: those that were created; for each other one with the same kind, scope and key
+    ///   lives.
+    func create(_ new: [NewOperation]) async throws -> [OperationID] {
+        let rows = try JSONColumn(new.map { Row($0) })
+        // 1. The live key first: who gets it writes the rest. The share is the owner's turn.
         let result = try await transaction.query(
             """
-            WITH live AS (
-                INSERT INTO operation_live (operation, kind, scope, dedupe_key)
-                VALUES (\(new.id), \(new.kind.rawValue), \(new.scope), \(new.dedupeKey))
-                ON CONFLICT DO NOTHING RETURNING operation
+            WITH given AS MATERIALIZED (
+                SELECT g.id, g.kind, g."scopeKind" AS scope_kind, g.scope, g.project, g.lane,
+                    g.priority, g.input, g."createdBy" AS created_by, g.reason, g.request,
+                    g.parent, g.root, g."childKey" AS child_key, g."dedupeKey" AS dedupe_key,
+                    g."maxAttempts" AS max_attempts, g.silence, g.deadline,
+                    g."notBefore" AS not_before, g."isWorkflow" AS is_workflow,
+                    coalesce(p.owner, g."createdBy") AS owner, r.bucket
+                FROM jsonb_to_recordset(\(rows)::jsonb) AS g (id uuid, kind text,
+                    "scopeKind" text, scope uuid, project uuid, lane text, priority smallint,
+                    input jsonb, "createdBy" text, reason text, request uuid, parent uuid,
+                    root uuid, "childKey" text, "dedupeKey" text, "maxAttempts" smallint,
+                    silence bigint, deadline bigint, "notBefore" timestamptz,
+                    "isWorkflow" boolean)
+                LEFT JOIN projects p ON p.id = g.project
+                LEFT JOIN repositories r ON r.project = g.project AND r.retired_at IS NULL
+            ), live AS (
+                INSERT INTO operation_live (operation, kind, scope, dedupe_key, lane, priority,
+                    share, root, parent, child_key, project, bucket, is_workflow, is_copy,
+                    silence_milliseconds, expires_at)
+                SELECT id, kind, scope, dedupe_key, lane, priority,
+                    hashtext(owner || ' ' || kind || coalesce(bucket::text, '')), root, parent,
+                    child_key, project, bucket, is_workflow, scope_kind = 'copy', silence,
+                    clock_timestamp() + deadline * interval '1 millisecond'
+                FROM given ORDER BY id
+                ON CONFLICT DO NOTHING
+                RETURNING operation, share, lane, priority, parent, child_key
             ), body AS (
                 INSERT INTO operations (id, kind, scope_kind, scope, project, lane, priority,
-                    input, created_by, reason, request, parent, root, child_key, max_attempts,
-                    no_progress_limit)
-                SELECT operation, \(new.kind.rawValue)::text, \(new.scopeKind.rawValue)::text,
-                    \(new.scope)::uuid, \(new.project)::uuid, \(new.lane)::text,
-                    \(policy.priority.rawValue)::smallint, \(input)::jsonb,
-                    \(new.createdBy)::text, \(new.reason)::text, \(new.request)::uuid,
-                    \(new.parent)::uuid, \(new.root)::uuid, \(new.childKey)::text,
-                    \(policy.maxAttempts)::smallint, \(limit) * interval '1 millisecond'
-                FROM live RETURNING id
+                    input, created_by, reason, request, parent, root, child_key, max_attempts)
+                SELECT id, kind, scope_kind, scope, project, lane, priority, input, created_by,
+                    reason, request, parent, root, child_key, max_attempts
+                FROM given WHERE id IN (SELECT operation FROM live)
+            ), child AS (
+                INSERT INTO operation_children (parent, key, operation, lane)
+                SELECT parent, child_key, operation, lane FROM live WHERE parent IS NOT NULL
+            ), later AS (
+                INSERT INTO operation_delayed (operation, due_at, reason, sentence)
+                SELECT id, not_before, 'scheduled', 'begins at its time' FROM given
+                WHERE not_before > clock_timestamp() AND id IN (SELECT operation FROM live)
+                RETURNING operation
+            ), ready AS (
+                INSERT INTO operation_ready (lane, priority, share, operation)
+                SELECT lane, priority, share, operation FROM live
+                WHERE operation NOT IN (SELECT operation FROM later)
+                ORDER BY operation
             )
-            INSERT INTO operation_ready (lane, priority, operation)
-            SELECT \(new.lane)::text, \(policy.priority.rawValue)::smallint, id FROM body
+            SELECT operation FROM live
             """)
-        return result.affectedRows == 1
+        return try result.rows.map { try $0.decode("operation") }
     }
 
     /// The live operation of a kind, scope and key.
@@ -89,26 +174,47 @@ struct OperationStore: Sendable {
         // 3.
         try await transaction.query(
             """
-            UPDATE operation_live SET dedupe_key = operation::text
-            WHERE operation = \(operation) AND dedupe_key <> operation::text
+            UPDATE operation_live SET dedupe_key = NULL
+            WHERE operation = \(operation) AND dedupe_key IS NOT NULL
             """)
     }
 
-    /// An operation's root.
-    func root(of operation: OperationID) async throws -> OperationID? {
-        // 4.
+    /// Of living operations, the roots of the trees that their ends have to be told to, and those
+    /// whose success changes nothing but themselves and their parents.
+    func standing(
+        of operations: [OperationID]
+    ) async throws -> (roots: Set<OperationID>, simple: Set<OperationID>) {
+        let names = operations.map(\.uuid)
+        // 4. A backup's success says something of its bucket, a root's pins and waiters of a project.
         let result = try await transaction.query(
-            "SELECT root FROM operations WHERE id = \(operation)")
-        return try result.first?.decode("root")
+            """
+            SELECT operation, root, parent IS NOT NULL OR project IS NOT NULL OR is_workflow
+                    AS is_in_tree,
+                NOT is_workflow AND NOT is_copy AND kind <> 'volume.backup'
+                    AND (root <> operation OR parent IS NULL AND project IS NULL) AS is_simple
+            FROM operation_live WHERE operation = ANY(\(names)::text[]::uuid[])
+            """)
+        var roots: Set<OperationID> = []
+        var simple: Set<OperationID> = []
+        for row in result.rows {
+            if try row.decode("is_in_tree", as: Bool.self) {
+                roots.insert(try row.decode("root"))
+            }
+            if try row.decode("is_simple", as: Bool.self) {
+                simple.insert(try row.decode("operation"))
+            }
+        }
+        return (roots, simple)
     }
 
     /// Locks trees of operations, in one order.
     ///
     /// Every transition but a claim happens under the lock of its tree's root, so that a child's
-    /// end and its parent's parking cannot miss each other.
+    /// end and its parent's parking cannot miss each other; an operation that is a tree by itself
+    /// needs none.
     func lockTrees(_ roots: Set<OperationID>) async throws {
         let names = roots.map(\.uuid)
-        // 5. Compatible with the foreign keys' locks.
+        // 5.
         try await transaction.query(
             """
             SELECT id FROM operations WHERE id = ANY(\(names)::text[]::uuid[])
@@ -121,6 +227,16 @@ struct OperationStore: Sendable {
     func share(_ root: OperationID) async throws {
         // 7.
         try await transaction.query("SELECT id FROM operations WHERE id = \(root) FOR SHARE")
+    }
+
+    /// Locks a tree unless somebody else has it just now.
+    ///
+    /// - Returns: whether it is locked.
+    func lockTreeIfFree(_ root: OperationID) async throws -> Bool {
+        // 8.
+        let result = try await transaction.query(
+            "SELECT id FROM operations WHERE id = \(root) FOR NO KEY UPDATE SKIP LOCKED")
+        return result.first != nil
     }
 
     /// Keeps a project's creations one after another, until the transaction ends.

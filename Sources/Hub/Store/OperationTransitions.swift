@@ -26,6 +26,28 @@ enum OperationEnding: Sendable {
     }
 }
 
+/// What of an operation's tries goes with it from table to table.
+struct OperationTries: Sendable {
+    /// How many of its leases counted as tries.
+    var count: Int
+    /// When its first lease began.
+    var begunAt: Timestamp?
+
+    static let none = OperationTries(count: 0, begunAt: nil)
+
+    /// The same, with the last lease not counted: it did not fail.
+    var uncounted: OperationTries { OperationTries(count: max(0, count - 1), begunAt: begunAt) }
+}
+
+/// A lease that has just been given up.
+struct EndedLease: Sendable {
+    var epoch: Int64
+    /// With this lease counted.
+    var tries: OperationTries
+    var session: SessionID
+    var claimedAt: Timestamp
+}
+
 /// Moves operations between their tables.
 ///
 /// All are called under the lock of the operation's tree.
@@ -40,25 +62,36 @@ struct OperationTransitions: Sendable {
 
     /// Gives up a lease; every write of its holder is fenced by this (D7).
     ///
-    /// - Returns: which attempt it was; nil when the lease is lost.
-    func leaveRun(_ operation: OperationID, epoch: Int64) async throws -> Int? {
+    /// - Returns: what it was; nil when the lease is lost.
+    func leaveRun(_ operation: OperationID, epoch: Int64) async throws -> EndedLease? {
         // 1.
         let result = try await transaction.query(
             """
             DELETE FROM operation_run WHERE operation = \(operation) AND epoch = \(epoch)
-            RETURNING attempt
+            RETURNING epoch, attempt, session, claimed_at, coalesce(begun_at, claimed_at) AS begun_at
             """)
-        return try result.first?.decode("attempt")
+        return try result.first.map(lease)
     }
 
     /// Takes an operation from whoever works on it.
     ///
-    /// - Returns: the epoch of the lease; nil when nobody does.
-    func leaveRun(_ operation: OperationID) async throws -> Int64? {
+    /// - Returns: the lease; nil when nobody does.
+    func leaveRun(_ operation: OperationID) async throws -> EndedLease? {
         // 14.
         let result = try await transaction.query(
-            "DELETE FROM operation_run WHERE operation = \(operation) RETURNING epoch")
-        return try result.first?.decode("epoch")
+            """
+            DELETE FROM operation_run WHERE operation = \(operation)
+            RETURNING epoch, attempt, session, claimed_at, coalesce(begun_at, claimed_at) AS begun_at
+            """)
+        return try result.first.map(lease)
+    }
+
+    private func lease(_ row: PostgresRow) throws -> EndedLease {
+        EndedLease(
+            epoch: try row.decode("epoch"),
+            tries: OperationTries(
+                count: try row.decode("attempt"), begunAt: try row.decode("begun_at")),
+            session: try row.decode("session"), claimedAt: try row.decode("claimed_at"))
     }
 
     /// An epoch above all leases given out before it.
@@ -73,61 +106,79 @@ struct OperationTransitions: Sendable {
     /// The order is the one in which others move it on without the tree's lock, so that nothing
     /// slips past.
     ///
-    /// - Returns: false when it runs or has ended.
-    func leaveQueue(_ operation: OperationID) async throws -> Bool {
+    /// - Returns: its tries; nil when it runs or has ended.
+    func leaveQueue(_ operation: OperationID) async throws -> OperationTries? {
         // 2.
         let waiting = try await transaction.query(
-            "DELETE FROM operation_waiting WHERE operation = \(operation)")
-        if waiting.affectedRows > 0 { return true }
+            "DELETE FROM operation_waiting WHERE operation = \(operation) RETURNING tries, begun_at"
+        )
+        if let row = waiting.first { return try tries(row) }
         // 3.
         let delayed = try await transaction.query(
-            "DELETE FROM operation_delayed WHERE operation = \(operation)")
-        if delayed.affectedRows > 0 { return true }
+            "DELETE FROM operation_delayed WHERE operation = \(operation) RETURNING tries, begun_at"
+        )
+        if let row = delayed.first { return try tries(row) }
         // 4.
         let ready = try await transaction.query(
-            "DELETE FROM operation_ready WHERE operation = \(operation)")
-        return ready.affectedRows > 0
+            "DELETE FROM operation_ready WHERE operation = \(operation) RETURNING tries, begun_at")
+        return try ready.first.map(tries)
+    }
+
+    private func tries(_ row: PostgresRow) throws -> OperationTries {
+        OperationTries(count: try row.decode("tries"), begunAt: try row.decode("begun_at"))
     }
 
     // MARK: Entering a table
 
-    /// Makes an operation claimable.
+    /// Makes an operation claimable again, with a new sequence.
     ///
+    /// A workflow that has begun does not wait behind those that have not: it is a share of its own.
+    ///
+    /// - Parameter note: why it is queued again.
     /// - Returns: its lane, to be rung after the commit.
-    func makeReady(_ operation: OperationID) async throws -> String {
-        // 5. With a new sequence.
+    func makeReady(
+        _ operation: OperationID, _ tries: OperationTries, note: WaitingReason? = nil
+    ) async throws -> String {
+        // 5.
         let result = try await transaction.query(
             """
-            INSERT INTO operation_ready (lane, priority, operation)
-            SELECT lane, priority, id FROM operations WHERE id = \(operation) RETURNING lane
+            INSERT INTO operation_ready (lane, priority, share, operation, tries, begun_at, note)
+            SELECT lane, priority,
+                CASE WHEN is_workflow AND \(tries.begunAt)::timestamptz IS NOT NULL
+                    THEN ~share ELSE share END,
+                operation, \(tries.count)::smallint, \(tries.begunAt)::timestamptz,
+                \(note?.rawValue)::text
+            FROM operation_live WHERE operation = \(operation) RETURNING lane
             """)
         return try result.one().decode("lane")
     }
 
     /// Lets an operation wait for its next try.
     func delay(
-        _ operation: OperationID, milliseconds: Int64, reason: WaitingReason, sentence: String
+        _ operation: OperationID, _ tries: OperationTries, milliseconds: Int64,
+        reason: WaitingReason, sentence: String
     ) async throws {
         // 6.
         try await transaction.query(
             """
-            INSERT INTO operation_delayed (operation, due_at, reason, sentence)
+            INSERT INTO operation_delayed (operation, due_at, reason, sentence, tries, begun_at)
             VALUES (\(operation), clock_timestamp() + \(milliseconds) * interval '1 millisecond',
-                \(reason.rawValue), \(sentence))
+                \(reason.rawValue), \(sentence), \(tries.count), \(tries.begunAt))
             """)
     }
 
     /// Parks an operation: no lease, no heartbeat.
     func park(
-        _ operation: OperationID, reason: WaitingReason, sentence: String,
-        wakeAfterMilliseconds: Int64?
+        _ operation: OperationID, _ tries: OperationTries, reason: WaitingReason,
+        sentence: String, wakeAfterMilliseconds: Int64?
     ) async throws {
         // 7.
         try await transaction.query(
             """
-            INSERT INTO operation_waiting (operation, reason, sentence, wake_at)
+            INSERT INTO operation_waiting (operation, reason, sentence, wake_at, tries, begun_at)
             VALUES (\(operation), \(reason.rawValue), \(sentence),
-                clock_timestamp() + \(wakeAfterMilliseconds) * interval '1 millisecond')
+                clock_timestamp() + \(wakeAfterMilliseconds) * interval '1 millisecond',
+                \(tries.count), \(tries.begunAt))
             """)
     }
 
@@ -139,10 +190,13 @@ struct OperationTransitions: Sendable {
         let result = try await transaction.query(
             """
             WITH woken AS (
-                DELETE FROM operation_waiting WHERE operation = \(operation) RETURNING operation
+                DELETE FROM operation_waiting WHERE operation = \(operation)
+                RETURNING operation, tries, begun_at
             )
-            INSERT INTO operation_ready (lane, priority, operation)
-            SELECT o.lane, o.priority, o.id FROM operations o JOIN woken w ON w.operation = o.id
+            INSERT INTO operation_ready (lane, priority, share, operation, tries, begun_at)
+            SELECT l.lane, l.priority, CASE WHEN l.is_workflow AND w.begun_at IS NOT NULL
+                THEN ~l.share ELSE l.share END, l.operation, w.tries, w.begun_at
+            FROM operation_live l JOIN woken w USING (operation)
             RETURNING lane
             """)
         return try result.first?.decode("lane")
@@ -156,43 +210,47 @@ struct OperationTransitions: Sendable {
         let result = try await transaction.query(
             """
             WITH woken AS (
-                DELETE FROM operation_waiting w USING operations o
-                WHERE o.id = w.operation AND o.project = \(project) AND w.reason = 'guarded'
-                RETURNING o.id, o.lane, o.priority
+                DELETE FROM operation_waiting w USING operation_live l
+                WHERE l.operation = w.operation AND l.project = \(project)
+                    AND w.reason = 'guarded'
+                RETURNING l.operation, l.lane, l.priority, l.share, l.is_workflow, w.tries,
+                    w.begun_at
             )
-            INSERT INTO operation_ready (lane, priority, operation)
-            SELECT lane, priority, id FROM woken RETURNING lane
+            INSERT INTO operation_ready (lane, priority, share, operation, tries, begun_at)
+            SELECT lane, priority, CASE WHEN is_workflow AND begun_at IS NOT NULL
+                THEN ~share ELSE share END, operation, tries, begun_at
+            FROM woken RETURNING lane
             """)
         return try result.rows.map { try $0.decode("lane") }
     }
 
     // MARK: The history and the end
 
-    /// Notes how a lease ended.
+    /// Notes how a lease ended that the operation's end does not hold.
     ///
     /// A workflow's parkings are not kept, but for its first.
-    func endAttempt(_ operation: OperationID, epoch: Int64, ending: String) async throws {
-        if ending == "waiting" {
-            // 10.
-            let dropped = try await transaction.query(
-                """
-                DELETE FROM operation_attempt a
-                WHERE a.operation = \(operation) AND a.epoch = \(epoch) AND EXISTS (
-                    SELECT FROM operation_attempt b
-                    WHERE b.operation = a.operation AND b.epoch < a.epoch)
-                """)
-            if dropped.affectedRows > 0 { return }
-        }
-        // 11.
+    func keep(_ lease: EndedLease, of operation: OperationID, ending: String) async throws {
+        // 10.
         try await transaction.query(
             """
-            UPDATE operation_attempt SET ended_at = clock_timestamp(), ending = \(ending)
-            WHERE operation = \(operation) AND epoch = \(epoch) AND ended_at IS NULL
+            INSERT INTO operation_attempt (operation, epoch, attempt, session, owner, started_at,
+                ended_at, ending)
+            SELECT \(operation)::uuid, \(lease.epoch)::bigint, \(lease.tries.count)::smallint,
+                \(lease.session)::uuid, s.name, \(lease.claimedAt)::timestamptz,
+                clock_timestamp(), \(ending)::text
+            FROM sessions s WHERE s.id = \(lease.session)::uuid AND (\(ending)::text <> 'waiting'
+                OR NOT EXISTS (SELECT FROM operation_attempt a
+                    WHERE a.operation = \(operation)::uuid))
             """)
     }
 
     /// Writes the end, which never changes; frees the key, the slots and the guard.
-    func end(_ operation: OperationID, epoch: Int64?, _ ending: OperationEnding) async throws {
+    ///
+    /// - Parameter lease: the last one; nil when nobody worked on it.
+    func end(
+        _ operation: OperationID, epoch: Int64?, lease: EndedLease?, _ tries: OperationTries,
+        _ ending: OperationEnding
+    ) async throws {
         var result: JSONColumn<JSONValue>?
         var failure: JSONColumn<Failure>?
         var isConfirmed: Bool?
@@ -205,13 +263,35 @@ struct OperationTransitions: Sendable {
         // 12.
         try await transaction.query(
             """
-            WITH live AS (DELETE FROM operation_live WHERE operation = \(operation)),
-            slot AS (
-                UPDATE slots SET operation = NULL, epoch = NULL WHERE operation = \(operation)
-            ), guard AS (DELETE FROM guards WHERE operation = \(operation))
-            INSERT INTO operation_end (operation, epoch, state, result, failure, cancel_confirmed)
-            VALUES (\(operation), \(epoch), \(ending.state.rawValue), \(result)::jsonb,
-                \(failure)::jsonb, \(isConfirmed))
+            WITH live AS (
+                DELETE FROM operation_live WHERE operation = \(operation)::uuid
+                RETURNING parent, child_key
+            ), slot AS (
+                UPDATE slots SET operation = NULL, epoch = NULL
+                WHERE operation = \(operation)::uuid
+            ), guard AS (DELETE FROM guards WHERE operation = \(operation)::uuid),
+            children AS (DELETE FROM operation_children WHERE parent = \(operation)::uuid),
+            child AS (
+                UPDATE operation_children c SET state = \(ending.state.rawValue)::text,
+                    result = \(result)::jsonb, failure = \(failure)::jsonb
+                FROM live WHERE c.parent = live.parent AND c.key = live.child_key
+            ), workflow AS (
+                DELETE FROM operation_workflow WHERE operation = \(operation)::uuid
+                RETURNING phase
+            ), cancel AS (
+                DELETE FROM operation_cancel WHERE operation = \(operation)::uuid
+                RETURNING requested_by, requested_at
+            )
+            INSERT INTO operation_end (operation, epoch, state, result, failure, cancel_confirmed,
+                attempt, owner, claimed_at, begun_at, phase, cancel_requested_by,
+                cancel_requested_at)
+            VALUES (\(operation)::uuid, \(epoch)::bigint, \(ending.state.rawValue)::text,
+                \(result)::jsonb, \(failure)::jsonb, \(isConfirmed)::boolean,
+                \(tries.count)::smallint,
+                (SELECT name FROM sessions WHERE id = \(lease?.session)::uuid),
+                \(lease?.claimedAt)::timestamptz, \(tries.begunAt)::timestamptz,
+                (SELECT phase FROM workflow), (SELECT requested_by FROM cancel),
+                (SELECT requested_at FROM cancel))
             """)
     }
 

@@ -99,7 +99,7 @@ struct RepositoryHealthStore: Sendable {
             """
             SELECT o.input->>'backup' AS backup FROM operation_live l
             JOIN operations o ON o.id = l.operation
-            WHERE l.kind = 'volume.backup' AND o.project = \(project)
+            WHERE l.kind = 'volume.backup' AND l.project = \(project)
             """)
         return try result.rows.map { try $0.decode("backup") }
     }

@@ -6,8 +6,6 @@ struct SessionStore: Sendable {
     /// What a session's lease request finds.
     struct Open: Sendable {
         var name: String
-        /// The answer to the last request, when this is its repetition.
-        var answer: LeaseAnswer?
         /// Whether the host has yet to tell what it holds, since the database went back in time.
         var isAwaited: Bool
     }
@@ -61,13 +59,12 @@ struct SessionStore: Sendable {
     ///
     /// - Returns: nil when it has ended, run out, or is another host's.
     func lock(
-        _ session: SessionID, host: HostID?, request: RequestID?
+        _ session: SessionID, host: HostID?
     ) async throws -> Open? {
         // 4.
         let result = try await transaction.query(
             """
-            SELECT name, CASE WHEN lease_request = \(request)::uuid THEN lease_answer END AS answer,
-                EXISTS (SELECT FROM host_recovery r WHERE r.host = sessions.host) AS is_awaited
+            SELECT name, EXISTS (SELECT FROM host_recovery r WHERE r.host = sessions.host) AS is_awaited
             FROM sessions
             WHERE id = \(session) AND host IS NOT DISTINCT FROM \(host)::uuid
                 AND ended_at IS NULL AND lease_until > clock_timestamp()
@@ -76,20 +73,8 @@ struct SessionStore: Sendable {
         return try result.first.map { row in
             Open(
                 name: try row.decode("name"),
-                answer: try row.decode("answer", as: JSONColumn<LeaseAnswer>?.self)?.value,
                 isAwaited: try row.decode("is_awaited"))
         }
-    }
-
-    /// Keeps the answer for the request's repetition.
-    func keep(_ answer: LeaseAnswer, of request: RequestID, session: SessionID) async throws {
-        let document = try JSONColumn(answer)
-        // 5.
-        try await transaction.query(
-            """
-            UPDATE sessions SET lease_request = \(request), lease_answer = \(document)::jsonb
-            WHERE id = \(session)
-            """)
     }
 
     /// Renews an open session's lease.
@@ -166,7 +151,8 @@ struct SessionStore: Sendable {
         let result = try await transaction.query(
             """
             SELECT e.operation FROM operation_end e JOIN operations o ON o.id = e.operation
-            WHERE e.operation = ANY(\(operations)::text[]::uuid[]) AND o.lane = \(host.uuid)
+            WHERE e.operation = ANY(\(operations)::text[]::uuid[])
+                AND o.id = ANY(\(operations)::text[]::uuid[]) AND o.lane = \(host.uuid)
             """)
         return try result.rows.map { try $0.decode("operation") }
     }

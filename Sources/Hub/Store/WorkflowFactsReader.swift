@@ -121,14 +121,15 @@ struct WorkflowFactsReader: Sendable {
         // 4.
         let result = try await transaction.query(
             """
-            SELECT o.id, o.kind FROM operation_live l JOIN operations o ON o.id = l.operation
-            WHERE o.project = \(project) AND o.root <> \(root) AND (
-                o.root = o.id AND o.lane = 'hub'
-                    AND o.kind NOT IN ('copy', 'check', 'forget', 'prune')
-                    AND (l.dedupe_key = '' OR o.kind IN ('import', 'execute'))
-                OR EXISTS (SELECT FROM operation_run r WHERE r.operation = o.id AND o.lane <> 'hub')
-                OR o.kind = 'volume.retire' AND o.lane = \(target?.uuid)::text)
-            ORDER BY o.id LIMIT 10
+            SELECT l.operation AS id, l.kind FROM operation_live l
+            WHERE l.project = \(project) AND l.root <> \(root) AND (
+                l.root = l.operation AND l.lane = 'hub'
+                    AND l.kind NOT IN ('copy', 'check', 'forget', 'prune')
+                    AND (l.dedupe_key = '' OR l.kind IN ('import', 'execute'))
+                OR l.lane <> 'hub' AND EXISTS (SELECT FROM operation_run r
+                    WHERE r.operation = l.operation)
+                OR l.kind = 'volume.retire' AND l.lane = \(target?.uuid)::text)
+            ORDER BY l.operation LIMIT 10
             """)
         return try result.rows.map {
             ProjectFacts.Blocker(operation: try $0.decode("id"), kind: try $0.decode("kind"))
@@ -141,12 +142,11 @@ struct WorkflowFactsReader: Sendable {
             """
             SELECT c.id, c.operation, c.source, c.source_path, c.destination, c.destination_path,
                 c.overwrite, c.state, b.id AS backup, b.snapshot, b.root_tree, b.taken_at,
-                o.root AS applied_by
+                l.root AS applied_by
             FROM copies c
             JOIN backups b ON b.id = c.backup
             LEFT JOIN operation_live l ON l.kind = 'volume.apply' AND l.scope = c.id
                 AND l.dedupe_key = ''
-            LEFT JOIN operations o ON o.id = l.operation
             WHERE \(fragment: condition) ORDER BY c.created_at, c.id LIMIT 1000
             """)
         return try result.rows.map(copy)

@@ -54,9 +54,8 @@ struct WorkflowStore: Sendable {
         // 3.
         let result = try await transaction.query(
             """
-            SELECT o.id, o.child_key, o.lane, e.state, e.result, e.failure
-            FROM operations o LEFT JOIN operation_end e ON e.operation = o.id
-            WHERE o.parent = \(operation) ORDER BY o.created_at, o.id
+            SELECT operation AS id, key AS child_key, lane, state, result, failure
+            FROM operation_children WHERE parent = \(operation) ORDER BY operation
             """)
         return try result.rows.map { row in
             WorkflowChild(

@@ -35,7 +35,7 @@ struct GroupPerformer: Sendable {
             NewOperation(
                 id: id, kind: .hostInventory, scopeKind: .host, scope: host.uuid, project: nil,
                 lane: host.uuid, input: .object([:]), createdBy: body.createdBy, parent: body.id,
-                root: body.id, childKey: key, dedupeKey: id.uuid))
+                root: body.id, childKey: key))
         change.lanes.insert(host.uuid)
     }
 }

@@ -129,10 +129,12 @@ struct GroupStep: Sendable {
         in change: inout Change
     ) async throws {
         let transitions = OperationTransitions(change.transaction)
-        _ = try await transitions.leaveRun(body.id, epoch: claimed.epoch)
-        try await transitions.endAttempt(body.id, epoch: claimed.epoch, ending: "waiting")
+        guard let lease = try await transitions.leaveRun(body.id, epoch: claimed.epoch) else {
+            throw HubError(.database, "the lease of \(body.id) is gone although it is locked")
+        }
+        try await transitions.keep(lease, of: body.id, ending: "waiting")
         try await transitions.park(
-            body.id, reason: .children, sentence: wait.sentence,
+            body.id, lease.tries.uncounted, reason: .children, sentence: wait.sentence,
             wakeAfterMilliseconds: wait.milliseconds)
     }
 }

@@ -53,7 +53,7 @@ struct WorkflowPerformer: Sendable {
                 scope: order.copy?.uuid ?? order.project.uuid, project: order.project,
                 lane: order.host.uuid, input: try order.work.document(),
                 createdBy: body.createdBy, parent: body.id, root: body.root, childKey: order.key,
-                dedupeKey: order.copy == nil ? id.uuid : ""))
+                dedupeKey: order.copy == nil ? nil : ""))
         guard isCreated else {
             throw RegistryConflict(
                 description: "another operation has begun to apply the copy meanwhile")

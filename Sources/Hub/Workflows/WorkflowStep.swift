@@ -104,20 +104,24 @@ struct WorkflowStep: Sendable {
         _ body: OperationBody, _ wait: WorkflowAction?, in change: inout Change
     ) async throws {
         let transitions = OperationTransitions(change.transaction)
-        _ = try await transitions.leaveRun(body.id, epoch: claimed.epoch)
-        try await transitions.endAttempt(body.id, epoch: claimed.epoch, ending: "waiting")
+        guard let lease = try await transitions.leaveRun(body.id, epoch: claimed.epoch) else {
+            throw HubError(.database, "the lease of \(body.id) is gone although it is locked")
+        }
+        try await transitions.keep(lease, of: body.id, ending: "waiting")
+        let tries = lease.tries.uncounted
         guard case .wait(let reason, let sentence, let milliseconds) = wait else {
             // The end of a child wakes it; the minute is for what nobody thought of.
             try await transitions.park(
-                body.id, reason: .children, sentence: "waits for its parts",
+                body.id, tries, reason: .children, sentence: "waits for its parts",
                 wakeAfterMilliseconds: 60_000)
             return
         }
         if milliseconds == 0 {
-            change.lanes.insert(try await transitions.makeReady(body.id))
+            change.lanes.insert(try await transitions.makeReady(body.id, tries))
         } else {
             try await transitions.park(
-                body.id, reason: reason, sentence: sentence, wakeAfterMilliseconds: milliseconds)
+                body.id, tries, reason: reason, sentence: sentence,
+                wakeAfterMilliseconds: milliseconds)
         }
     }
 

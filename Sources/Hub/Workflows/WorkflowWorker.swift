@@ -11,7 +11,7 @@ struct WorkflowWorker: Sendable {
     private let identifiers: Identifiers
     private let hasPath: WorkflowRunner.PathLookup
     private let log: Logger
-    private let rescue: OperationRescue
+    private let sessions: WorkerSession
     private let chores: WorkflowRunner.ChoreWork
     /// How many chores are being done, and how far they are.
     private let atWork = Locked(0)
@@ -31,19 +31,18 @@ struct WorkflowWorker: Sendable {
         self.log = log
         self.hasPath = hasPath
         self.chores = chores
-        rescue = OperationRescue(changes, settings: settings, log: log)
+        sessions = WorkerSession(
+            changes, settings: settings,
+            rescue: OperationRescue(changes, settings: settings, log: log))
     }
 
     /// How often a session sends a heartbeat.
-    var interval: Duration { min(settings.heartbeat, settings.lease / 3) }
+    var interval: Duration { sessions.interval }
 
     /// Opens a session; again is harmless.
     func open(_ session: SessionID) async throws {
-        try await changes.run { change in
-            try await SlotStore(change.transaction).fill("moves", count: settings.moves)
-            _ = try await SessionStore(change.transaction).open(
-                session, host: nil, name: "hub", leaseMilliseconds: settings.lease.milliseconds)
-        }
+        try await OperationLimits(changes).setDefault("kind:move", places: settings.moves)
+        try await sessions.open(session)
     }
 
     /// Renews the session's lease, names what it works on, and takes back what it does not.
@@ -55,42 +54,20 @@ struct WorkflowWorker: Sendable {
             HeldLease(
                 operation: lease.operation, epoch: lease.epoch, progress: known[lease.operation])
         }
-        let stale = try await changes.run { change -> [OperationRescueStore.Stale]? in
-            let store = SessionStore(change.transaction)
-            let isOpen = try await store.renew(
-                session, host: nil, leaseMilliseconds: settings.lease.milliseconds)
-            guard isOpen else { return nil }
-            try await store.list(leases, session: session)
-            let progress = ProgressStore(change.transaction)
-            try await progress.store(leases, session: session)
-            try await progress.trim(leases, keeping: settings.progressKept)
-            return try await OperationRescueStore(change.transaction).unlisted(
-                session: session, milliseconds: interval.milliseconds)
-        }
-        guard let stale else { throw OperationProblem.sessionEnded }
-        for lease in stale {
-            try await rescue.takeBack(lease, unlistedMilliseconds: interval.milliseconds)
-        }
+        try await sessions.beat(session, held: leases)
     }
 
     /// Takes ready work.
     ///
     /// - Parameters:
     ///   - limit: how many at most.
-    ///   - floors: the session's own.
-    /// - Throws: `Problem` `session-ended`.
+    ///   - turns: what this hub knows of the lane.
     func claim(
-        _ session: SessionID, limit: Int, _ floors: ClaimFloors
+        _ session: SessionID, limit: Int, _ turns: LaneTurns
     ) async throws -> [ClaimedOperation] {
-        try await changes.run { change in
-            guard
-                try await SessionStore(change.transaction).lock(session, host: nil, request: nil)
-                    != nil
-            else { throw OperationProblem.sessionEnded }
-            return try await floors.claim(
-                lane: OperationBell.hub, limit: limit, session: session, owner: "hub",
-                in: change.transaction)
-        }
+        // One statement, and so one transaction, which asks for the session itself.
+        try await turns.claim(
+            limit: limit, holder: OperationClaim.Holder(session: session), in: changes.pool)
     }
 
     /// Works on one operation; whatever goes wrong is tried again later.

@@ -30,6 +30,8 @@ public enum WaitingReason: String, Sendable, Codable {
     case noSlot = "no-slot"
     /// It failed and is tried again later.
     case backoff
+    /// It was asked for at a later time.
+    case scheduled
     /// Another operation holds the project.
     case guarded
     /// Its children work.

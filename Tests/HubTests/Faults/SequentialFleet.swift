@@ -16,7 +16,7 @@ struct SequentialFleet: Sendable {
     let direct: Engine
     let worker: WorkflowWorker
     let session: SessionID
-    let floors = ClaimFloors()
+    let turns = LaneTurns(lane: OperationBell.hub)
     let hosts: [HostID]
     let agents: [ScriptedAgent]
     let desk: OrderDesk
@@ -91,7 +91,7 @@ struct SequentialFleet: Sendable {
     /// The hub takes what work there is, and does it.
     func hubTurn() async throws -> Bool {
         let claimed = try await engine.stubborn {
-            try await worker.claim(session, limit: 4, floors)
+            try await worker.claim(session, limit: 4, turns)
         }
         for operation in claimed {
             try await engine.stubborn {
@@ -108,7 +108,7 @@ struct SequentialFleet: Sendable {
     func wait() async throws {
         // The time of two heartbeats goes by.
         try await direct.pool.query(
-            "UPDATE operation_run SET listed_at = listed_at - interval '1 minute'")
+            "UPDATE operation_run SET listed_at = claimed_at - interval '1 minute'")
         try await engine.stubborn { try await worker.beat(session, held: []) }
         try await direct.pool.query("UPDATE operation_delayed SET due_at = clock_timestamp()")
         try await direct.pool.query(
@@ -127,7 +127,7 @@ struct SequentialFleet: Sendable {
             SELECT o.kind, coalesce(regexp_replace(o.child_key, '_[0-9a-z]{26}', ''), '') AS key,
                 e.state, coalesce(e.failure ->> 'code', '') AS failure,
                 coalesce(e.cancel_confirmed::text, '') AS confirmed,
-                (SELECT count(*) FROM operation_attempt a
+                (SELECT count(*) FROM operation_leases a
                     WHERE a.operation = o.id AND a.ending = e.state) AS ends
             FROM operations o JOIN operation_end e ON e.operation = o.id
             WHERE o.root = \(root) ORDER BY o.created_at, o.id

@@ -29,7 +29,7 @@ struct Engine: Sendable {
 
     init(_ settings: OperationSettings = Engine.quick) async throws {
         self.settings = settings
-        options = try await EngineDatabases.shared.make()
+        options = StablePlans.of(try await EngineDatabases.shared.make())
         pool = PostgresPool(
             options, limits: PostgresPool.Limits(connections: 24, acquireTimeout: .seconds(20)))
         let output = try LogOutput(descriptor: 2, format: .text)

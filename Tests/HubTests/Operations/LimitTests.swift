@@ -69,13 +69,11 @@ struct LimitTests {
     func lowered() async throws {
         let engine = try await Engine()
         let host = try await engine.host("a")
-        try await engine.changes.run { change in
-            let slots = SlotStore(change.transaction)
-            try await slots.fill("x", count: 3)
-            try await change.transaction.query(
-                "UPDATE slots SET operation = \(host), epoch = 1 WHERE number = 3")
-            try await slots.fill("x", count: 1)
-        }
+        let limits = OperationLimits(engine.changes)
+        try await limits.set("x", places: 3, by: engine.author)
+        try await engine.pool.query(
+            "UPDATE slots SET operation = \(host), epoch = 1 WHERE number = 3")
+        try await limits.set("x", places: 1, by: engine.author)
         let held = try await engine.pool.query(
             "SELECT number FROM slots WHERE resource = 'x' ORDER BY number")
         #expect(try held.rows.map { try $0.decode("number", as: Int.self) } == [1, 3])

@@ -74,14 +74,12 @@ struct OperationStateTests {
         let claimed = try await withThrowingTaskGroup(of: [ClaimedOperation].self) { group in
             for session in sessions {
                 group.addTask {
-                    let floors = ClaimFloors()
+                    let turns = LaneTurns(lane: host.uuid)
                     var all: [ClaimedOperation] = []
                     while true {
-                        let some = try await engine.changes.run { change in
-                            try await floors.claim(
-                                lane: host.uuid, limit: 7, session: session, owner: "hub",
-                                in: change.transaction)
-                        }
+                        let some = try await turns.claim(
+                            limit: 7, holder: OperationClaim.Holder(session: session),
+                            in: engine.pool)
                         if some.isEmpty { return all }
                         all += some
                     }
@@ -174,7 +172,7 @@ struct OperationStateTests {
         let kept = try await agent.heartbeat(leased)
         #expect(kept.lost.isEmpty)
         try await engine.pool.query(
-            "UPDATE operation_run SET listed_at = listed_at - interval '1 second'")
+            "UPDATE operation_run SET listed_at = claimed_at - interval '1 second'")
         try await agent.heartbeat([])
         #expect(try await engine.service.describe(leased[0].id)?.state == .queued)
         #expect(try await agent.heartbeat(leased).lost == leased.map(\.id))
@@ -245,7 +243,7 @@ struct OperationStateTests {
         try await agent.heartbeat(leased, progress: more)
         #expect(try await engine.service.describe(id)?.progress == more)
         try await engine.pool.query(
-            "UPDATE operation_run SET progress_at = progress_at - interval '2 hours'")
+            "UPDATE operation_run SET progress_at = claimed_at - interval '2 hours'")
         try await engine.rescue.sweep()
         let taken = try #require(try await engine.service.describe(id))
         #expect(taken.state == .queued)

@@ -232,14 +232,15 @@ struct WorkflowGivenUpTests {
             }
         }
         let again = Engine(again: engine)
-        try await again.pool.query("UPDATE operations SET max_attempts = 1 WHERE id = \(id)")
+        try await again.pool.query(
+            "UPDATE operation_waiting SET tries = 999 WHERE operation = \(id)")
         let session = again.identifiers.make(SessionIdentity.self)
         try await again.changes.run { change in
             _ = try await SessionStore(change.transaction).open(
                 session, host: nil, name: "hub", leaseMilliseconds: 60_000)
             try await change.wake(id)
-            _ = try await ClaimFloors().claim(
-                lane: OperationBell.hub, limit: 1, session: session, owner: "hub",
+            _ = try await LaneTurns(lane: OperationBell.hub).claim(
+                limit: 1, holder: OperationClaim.Holder(session: session),
                 in: change.transaction)
             try await SessionStore(change.transaction).end(session)
         }
