@@ -46,7 +46,7 @@ struct SessionService: Service {
                 timeline: identity.timeline, highestEpoch: try await ledger.highestEpoch(),
                 acknowledgedReport: try await ledger.acknowledgedReport()))
         let last = try await ledger.lastSequence()
-        if answer.appliedReport > last {
+        guard OutboxRules.isWhole(applied: answer.appliedReport, last: last) else {
             throw AgentError(
                 .ledger,
                 "the hub has applied report \(answer.appliedReport) of this ledger, whose last is "

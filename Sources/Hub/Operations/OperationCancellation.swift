@@ -20,11 +20,15 @@ struct OperationCancellation: Sendable {
         }
         try await store.request(body.id, by: actor)
         let transitions = OperationTransitions(change.transaction)
-        guard try await transitions.leaveQueue(body.id) else { return }
-        if workflow == nil {
+        switch CancelVerdict.decide(
+            isCommitted: workflow?.isCommitted,
+            isQueued: try await transitions.leaveQueue(body.id))
+        {
+        case .isTooLate, .isTold: return
+        case .endsAtOnce:
             try await OperationCompletion.end(
                 body, epoch: nil, .canceled(isConfirmed: true), in: &change)
-        } else {
+        case .isWoken:
             change.lanes.insert(try await transitions.makeReady(body.id))
         }
     }

@@ -56,12 +56,15 @@ struct OperationCompletion: Sendable {
         try await transitions.endAttempt(body.id, epoch: epoch, ending: ending.word)
         var final = ending
         if case .failed(let failure) = ending {
-            if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
-                final = .canceled(isConfirmed: true)
+            let verdict = LeaseVerdict.failed(
+                failure, attempt: attempt, maxAttempts: body.maxAttempts,
+                isCanceled: try await OperationBodyReader(change.transaction).isCanceled(body.id))
+            if case .isCanceled(let isConfirmed) = verdict {
+                final = .canceled(isConfirmed: isConfirmed)
             } else if try await BucketParking.take(body, failure, in: &change) {
                 try await letCopyWait(body, in: &change)
                 return .delayed
-            } else if failure.class != .terminal, attempt < body.maxAttempts {
+            } else if verdict == .triesAgain {
                 try await retry(body, attempt: attempt, failure, in: &change)
                 return .delayed
             }
@@ -148,14 +151,15 @@ struct OperationCompletion: Sendable {
             return .lost
         }
         try await transitions.endAttempt(body.id, epoch: epoch, ending: reason)
-        if !body.kind.isWorkflow {
-            if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
-                try await end(body, epoch: epoch, .canceled(isConfirmed: false), in: &change)
-                return .ended(.canceled)
-            }
-            try await transitions.releaseSlots(of: body.id)
+        let verdict = LeaseVerdict.takenBack(
+            isWorkflow: body.kind.isWorkflow, attempt: attempt, maxAttempts: body.maxAttempts,
+            isCanceled: try await OperationBodyReader(change.transaction).isCanceled(body.id))
+        if case .isCanceled(let isConfirmed) = verdict {
+            try await end(body, epoch: epoch, .canceled(isConfirmed: isConfirmed), in: &change)
+            return .ended(.canceled)
         }
-        if attempt >= body.maxAttempts {
+        if !body.kind.isWorkflow { try await transitions.releaseSlots(of: body.id) }
+        if verdict == .fails {
             let failure = Failure(
                 code: reason,
                 message: "\(body.kind.rawValue) was given up after \(attempt) "

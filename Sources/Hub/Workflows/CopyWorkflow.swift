@@ -2,7 +2,7 @@ import Shared
 
 /// Copies a path of one project into others: one backup, then one child for each destination,
 /// which waits for its host as long as it has to.
-struct CopyWorkflow: WorkflowSteps {
+struct CopyWorkflow: WorkflowSteps, Hashable {
     enum Phase: String, Codable {
         case backup
         case check
@@ -10,7 +10,7 @@ struct CopyWorkflow: WorkflowSteps {
     }
 
     /// A child that applies a copy, and where.
-    struct Applying: Codable, Sendable {
+    struct Applying: Codable, Sendable, Hashable {
         var key: String
         var host: HostID
         var generation: Int64
