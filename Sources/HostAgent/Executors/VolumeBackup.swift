@@ -31,8 +31,14 @@ struct VolumeBackup: Sendable {
             if input.isFinal { try await freeze() }
             let snapshot = try await takeSnapshot(journal)
             let result = try await store(snapshot)
-            try await work.ledger.setJournal(work.operation, .committed(snapshot, result))
-            return try await settle(snapshot, result)
+            guard result.isOfSnapshot else {
+                // An earlier try was recorded, and what it answered was lost: a backup, but not one
+                // of this snapshot, which must not become the base (D3).
+                try await work.host.storage.files().delete(staged)
+                return result.document
+            }
+            try await work.ledger.setJournal(work.operation, .committed(snapshot, result.document))
+            return try await settle(snapshot, result.document)
         }
     }
 
@@ -78,7 +84,7 @@ struct VolumeBackup: Sendable {
     /// Stores the snapshot and has it committed.
     private func store(
         _ snapshot: OperationJournal.BackupSnapshot
-    ) async throws -> VolumeBackupResult {
+    ) async throws -> (document: VolumeBackupResult, isOfSnapshot: Bool) {
         work.progress.report("open", 2)
         let repository = try await RepositoryAccess.open(work)
         let known = try await knownBlobs(repository)
@@ -111,11 +117,13 @@ struct VolumeBackup: Sendable {
             bytes: summary.bytes, addedBytes: statistics.addedBytes,
             storedBytes: packs.reduce(0) { $0 + $1.bytes }, omissions: omissions)
         let answer = try await work.hub.commit(work.operation, request)
-        await work.host.cache.write(sink.blobs, project, answer.backup.id)
-        return VolumeBackupResult(
+        let isOfSnapshot = answer.backup.rootTree == request.rootTree
+        if isOfSnapshot { await work.host.cache.write(sink.blobs, project, answer.backup.id) }
+        let result = VolumeBackupResult(
             backup: answer.backup, files: summary.files, bytes: summary.bytes,
             addedBytes: statistics.addedBytes, storedBytes: request.storedBytes,
             omissions: omissions, isCurrent: false)
+        return (result, isOfSnapshot)
     }
 
     /// What need not be stored again.

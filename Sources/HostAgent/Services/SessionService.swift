@@ -23,6 +23,7 @@ struct SessionService: Service {
                 session.terms = answer
                 outbox.ring()
             } catch let error as AgentError {
+                if (error.cause as? Problem)?.code == "session-ended" { session.renew() }
                 logger.warning(
                     "The session cannot be opened again.", ["error": .init(describing: error)])
                 try await ContinuousClock().sleep(for: .seconds(1))

@@ -74,13 +74,17 @@ struct AgentLeases: Sendable {
                 let open = try await sessions.lock(
                     request.session, host: host, request: request.request)
             else { throw OperationProblem.sessionEnded }
-            if let answer = open.answer { return answer }
+            if let answer = open.answer {
+                try await renew(request.session, host, sessions)
+                return answer
+            }
             if open.isAwaited { return LeaseAnswer(operations: []) }
             let claimed = try await floors.floors(of: host.uuid).claim(
                 lane: host.uuid, limit: limit, session: request.session, owner: open.name,
                 in: change.transaction)
             guard !claimed.isEmpty else { return LeaseAnswer(operations: []) }
             try await markApplying(claimed, in: &change)
+            try await renew(request.session, host, sessions)
             let answer = LeaseAnswer(
                 operations: claimed.map {
                     LeasedOperation(
@@ -90,6 +94,15 @@ struct AgentLeases: Sendable {
             try await sessions.keep(answer, of: request.request, session: request.session)
             return answer
         }
+    }
+
+    /// An agent counts the lease of what it is given from when it asked, and the database must not
+    /// count from an earlier heartbeat (D7).
+    private func renew(
+        _ session: SessionID, _ host: HostID, _ sessions: SessionStore
+    ) async throws {
+        _ = try await sessions.renew(
+            session, host: host, leaseMilliseconds: settings.lease.milliseconds)
     }
 
     /// Copies that are now being applied say so.

@@ -156,7 +156,7 @@ struct CopyWorkflow: WorkflowSteps, Hashable {
                     actions.append(.cancelChild(current.key))
                 }
             } else if destination.isProvisioned == true, destination.guardian == nil,
-                copy.appliedBy == nil
+                copy.appliedBy == nil, Self.isNext(copy, destination)
             {
                 actions.append(order(copy, destination))
             }
@@ -169,6 +169,13 @@ struct CopyWorkflow: WorkflowSteps, Hashable {
                     afterMilliseconds: 10_000))
         }
         return actions
+    }
+
+    /// Whether no earlier copy to the same place is open: one that is tried again must not be applied
+    /// over its successor.
+    private static func isNext(_ copy: CopyFacts, _ destination: ProjectFacts) -> Bool {
+        let first = destination.pendingCopies.first { $0.destinationPath == copy.destinationPath }
+        return first.map { $0.id == copy.id } ?? true
     }
 
     private mutating func order(
