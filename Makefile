@@ -48,8 +48,9 @@ up: build ## Start a hub and two hosts on this machine and leave them running
 down: ## Stop what `make up` started and remove it
 	@scripts/fleet.sh down
 
-soak-operations: setup ## Cut the database connection at every message of every kind of operation
-	@export BERTH_SOAK=$${BERTH_SOAK:-1}
+soak-operations: setup ## Simulate at length, and cut the database connection at every message
+	@scripts/simulate.sh 5000000 100000
+	export BERTH_SOAK=$${BERTH_SOAK:-1}
 	swift build --build-tests
 	swift test --skip-build --filter '^HubTests\.EveryMessageTests'
 

@@ -63,7 +63,8 @@ let tests: [(module: String, imports: [String])] = [
 
 /// What several test targets share: libraries in `Tests`, and what each may import.
 let supports: [(name: String, imports: [String])] = [
-    ("S3TestSupport", ["HTTP", "Platform"])
+    ("S3TestSupport", ["HTTP", "Platform"]),
+    ("Simulator", ["Shared"]),
 ]
 
 let libraries: [(name: String, pkgConfig: String?, packages: [String])] = [
@@ -88,6 +89,7 @@ func isWanted(_ module: String) -> Bool {
     guard let only = Context.environment["BERTH_ONLY"], !only.isEmpty else { return true }
     var wanted = Set(only.split(separator: ",").map(String.init))
     if wanted.contains("EndToEnd") { wanted.formUnion(executables.flatMap(\.modules)) }
+    if wanted.contains("Simulator") { wanted.insert("Shared") }
     var grows = true
     while grows {
         let more = modules.filter { wanted.contains($0.name) }.flatMap(\.imports)
@@ -99,7 +101,9 @@ func isWanted(_ module: String) -> Bool {
 
 /// A support is there where something that tests with it is.
 func isSupportWanted(_ name: String) -> Bool {
-    isTested("EndToEnd") || tests.contains { $0.imports.contains(name) && isTested($0.module) }
+    if name == "Simulator" { return isTested(name) }
+    return isTested("EndToEnd")
+        || tests.contains { $0.imports.contains(name) && isTested($0.module) }
 }
 
 func isTested(_ module: String) -> Bool {
@@ -150,6 +154,18 @@ if isTested("EndToEnd") {
                 "Shared", "Platform", "S3TestSupport", "berth-hub", "berth-agent", "berth",
             ],
             swiftSettings: strict))
+}
+if isTested("Simulator") {
+    targets.append(
+        .testTarget(
+            name: "SimulatorTests", dependencies: ["Simulator", "Shared"], swiftSettings: strict))
+    // Its long runs are built for release, and only when they are asked for.
+    if Context.environment["BERTH_ONLY"] == "Simulator" {
+        targets.append(
+            .executableTarget(
+                name: "berth-simulate", dependencies: ["Simulator"], path: "Tests/Simulate",
+                swiftSettings: strict))
+    }
 }
 if isTested("Layering") {
     targets.append(.testTarget(name: "LayeringTests", swiftSettings: strict))

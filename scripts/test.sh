@@ -39,6 +39,10 @@ unfinished() {
 
 passed=0
 failed=()
+if ((!$#)); then
+    echo "== simulator (built for release)"
+    scripts/simulate.sh 1000000 2000 || failed+=(simulator)
+fi
 for target in "${targets[@]}"; do
     echo "== $target"
     timeout --kill-after=10 "$limit_seconds" \

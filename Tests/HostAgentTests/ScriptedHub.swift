@@ -44,6 +44,8 @@ final class ScriptedHub: Sendable {
         var lostReportAnswers = 0
         /// Whether heartbeats are answered.
         var answersHeartbeats = true
+        /// Sessions that are never open again.
+        var endedSessions: Set<SessionID> = []
         /// Called before a pack is stored: the test may stall or fail there.
         var beforePut: (@Sendable (Int) async -> Void)?
         var beforeCommit: (@Sendable () async -> Void)?
@@ -179,7 +181,7 @@ final class ScriptedHub: Sendable {
             throw Problem(status: 401, code: "unauthorized", title: "no", detail: "no token")
         }
         switch path.dropFirst().first {
-        case "sessions": return try ok(openSession(try await input(OpenSessionRequest.self)))
+        case "sessions": return try ok(try openSession(try await input(OpenSessionRequest.self)))
         case "lease": return try ok(try await lease(try await input(LeaseRequest.self)))
         case "heartbeat": return try heartbeat(try await input(HeartbeatRequest.self))
         case "reports": return try reports(try await input(ReportsRequest.self))

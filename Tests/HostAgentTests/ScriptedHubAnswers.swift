@@ -8,8 +8,14 @@ import Shared
 @testable import HostAgent
 
 extension ScriptedHub {
-    func openSession(_ request: OpenSessionRequest) -> OpenSessionAnswer {
-        state.withLock { state -> OpenSessionAnswer in
+    private func refuse(ended session: SessionID) throws {
+        guard state.withLock({ $0.endedSessions.contains(session) }) else { return }
+        throw Problem(status: 409, code: "session-ended", title: "ended", detail: "ended")
+    }
+
+    func openSession(_ request: OpenSessionRequest) throws -> OpenSessionAnswer {
+        try refuse(ended: request.session)
+        return state.withLock { state -> OpenSessionAnswer in
             state.session = request.session
             for held in state.held.values where held.session != request.session {
                 state.queue.append(held.operation)
@@ -22,6 +28,7 @@ extension ScriptedHub {
     }
 
     func lease(_ request: LeaseRequest) async throws -> LeaseAnswer {
+        try refuse(ended: request.session)
         let end = ContinuousClock.now.advanced(by: .milliseconds(request.waitMilliseconds))
         while true {
             let answer = state.withLock { state -> LeaseAnswer? in
@@ -48,6 +55,7 @@ extension ScriptedHub {
     }
 
     func heartbeat(_ request: HeartbeatRequest) throws -> HTTPResponse {
+        try refuse(ended: request.session)
         let answer = state.withLock { state -> HeartbeatAnswer? in
             guard state.answersHeartbeats else { return nil }
             state.status = request.status

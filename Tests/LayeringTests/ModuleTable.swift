@@ -25,12 +25,17 @@ struct ModuleTable: Sendable {
     func allowed(_ file: SourceFile) -> Set<String>? {
         if file.path.hasPrefix("Tests/") {
             if let imports = supports[file.folder] { return imports.union(Self.system) }
+            // The program of the simulator's long runs.
+            if file.folder == "Simulate" { return Self.system.union(["Simulator"]) }
             guard file.folder.hasSuffix("Tests") else { return nil }
             let module = String(file.folder.dropLast(5))
             if module == "Layering" { return Self.system.union(["Testing"]) }
             // These run the programs as processes and know only what goes over the wire.
             if module == "EndToEnd" {
                 return Self.system.union(supports.keys).union(["Testing", "Shared", "Platform"])
+            }
+            if module == "Simulator" {
+                return Self.system.union(["Testing", "Shared", "Simulator"])
             }
             guard let imports = tests[module] else { return nil }
             return imports.union(Self.system).union(["Testing", module])

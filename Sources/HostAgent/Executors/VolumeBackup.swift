@@ -35,11 +35,19 @@ struct VolumeBackup: Sendable {
                     base: record.base, cache: cache
                 ).run()
                 let result = try await commit(stored, snapshot)
-                try await work.ledger.setJournal(work.operation, .committed(snapshot, result))
-                await keep(stored.update, as: result.backup, in: cache)
+                guard result.isOfSnapshot else {
+                    // An earlier try was recorded, and what it answered was lost: a backup, but not
+                    // one of this snapshot, which must not become the base (D3).
+                    await cache?.close()
+                    try await work.host.storage.files().delete(staged)
+                    return result.document
+                }
+                try await work.ledger.setJournal(
+                    work.operation, .committed(snapshot, result.document))
+                await keep(stored.update, as: result.document.backup, in: cache)
                 await cache?.close()
-                let settled = try await settle(snapshot, result)
-                try await rebuild(stored.update, as: result.backup)
+                let settled = try await settle(snapshot, result.document)
+                try await rebuild(stored.update, as: result.document.backup)
                 try refuse(stored.detection)
                 return settled
             } catch {
@@ -108,7 +116,7 @@ struct VolumeBackup: Sendable {
     /// Has the hub acknowledge what was stored.
     private func commit(
         _ stored: SnapshotStorage.Stored, _ snapshot: OperationJournal.BackupSnapshot
-    ) async throws -> VolumeBackupResult {
+    ) async throws -> (document: VolumeBackupResult, isOfSnapshot: Bool) {
         work.progress.report("commit", 4)
         let packs = try await work.ledger.uploads(of: work.operation)
         let request = CommitRequest(
@@ -117,10 +125,11 @@ struct VolumeBackup: Sendable {
             addedBytes: stored.addedBytes, storedBytes: packs.reduce(0) { $0 + $1.bytes },
             omissions: stored.omissions, detection: stored.detection)
         let answer = try await work.hub.commit(work.operation, request)
-        return VolumeBackupResult(
+        let result = VolumeBackupResult(
             backup: answer.backup, files: stored.files, bytes: stored.bytes,
             addedBytes: stored.addedBytes, storedBytes: request.storedBytes,
             omissions: stored.omissions, isCurrent: false, detection: stored.detection)
+        return (result, answer.backup.rootTree == request.rootTree)
     }
 
     /// Has the cache follow to the snapshot, before that becomes the base: where the two do not fit

@@ -5,23 +5,11 @@ import Shared
 struct VolumeRetire: Sendable {
     func run(_ input: VolumeRetireInput, _ work: Work) async throws {
         let volume = input.volume
-        guard input.isDeletion || input.coveringBackup != nil else {
-            throw Failure(
-                code: "cover-missing",
-                message: "the order to retire the volume of project \(volume.project) names no "
-                    + "backup that covers it",
-                hint: "back the project up first")
-        }
+        if let refusal = VolumeRules.refusal(ofRetiring: input, nil) { throw refusal }
         try await work.host.gate.alone(volume.project) {
             let files = try work.host.storage.files()
             guard let record = try await work.ledger.volume(volume.project) else { return }
-            if record.isPresent, record.generation > volume.generation {
-                throw Failure(
-                    code: "generation-outdated",
-                    message: "the volume of project \(volume.project) is of generation "
-                        + "\(record.generation) here, and the order retires \(volume.generation)",
-                    hint: "it was placed here anew; nothing was retired")
-            }
+            if let refusal = VolumeRules.refusal(ofRetiring: input, record) { throw refusal }
             try await work.host.runtimes.stop(
                 volume.project, uid: volume.uid, grace: .seconds(10))
             let path = work.layout.volume(volume.project)

@@ -4,14 +4,16 @@ import Shared
 /// Which operations run here, each under which lease.
 final class RunningOperations: Sendable {
     private struct Entry {
-        let epoch: Int64
-        let project: ProjectID?
         let progress: ProgressReporter
         let stop: StopSignal
-        var fence: LeaseFence
     }
 
-    private let entries = Locked([OperationID: Entry]())
+    private struct State {
+        var table = LeaseTable()
+        var entries: [OperationID: Entry] = [:]
+    }
+
+    private let state = Locked(State())
     /// Rings when an operation has begun or ended.
     let changed: Bell
 
@@ -19,71 +21,57 @@ final class RunningOperations: Sendable {
         self.changed = changed
     }
 
-    var count: Int { entries.withLock { $0.count } }
+    var count: Int { state.withLock { $0.entries.count } }
 
-    /// Notes that an operation begins.
+    /// Notes that an operation begins, and stops what must not go on beside it.
     ///
-    /// Under a guard nothing older works on the project (D7): its hub took those leases back before
-    /// it gave this one out, and what still runs of them has not heard.
-    ///
-    /// - Returns: false when it runs already: then the older work is told that its lease is gone
-    ///   where the new one is higher, and the new lease is left to run out.
+    /// - Returns: false when it runs already.
     func begin(
         _ operation: LeasedOperation, fence: LeaseFence, progress: ProgressReporter,
         stop: StopSignal
     ) -> Bool {
         let project = operation.input["volume"]?["project"]?.text.flatMap { ProjectID($0) }
-        return entries.withLock { entries -> Bool in
-            if let project, let guardEpoch = operation.guardEpoch {
-                for old in entries.values where old.project == project && old.epoch < guardEpoch {
-                    old.stop.stop(.leaseLost)
-                }
-            }
-            if let old = entries[operation.id] {
-                if old.epoch < operation.epoch { old.stop.stop(.leaseLost) }
-                return false
-            }
-            entries[operation.id] = Entry(
-                epoch: operation.epoch, project: project, progress: progress, stop: stop,
-                fence: fence)
+        return state.withLock { state -> Bool in
+            let admission = state.table.begin(
+                operation.id, epoch: operation.epoch, guardEpoch: operation.guardEpoch,
+                project: project, fence: fence)
+            for lost in admission.lost { state.entries[lost]?.stop.stop(.leaseLost) }
+            guard admission.begins else { return false }
+            state.entries[operation.id] = Entry(progress: progress, stop: stop)
             return true
         }
     }
 
     /// Notes that an operation has ended, whatever its outcome.
     func end(_ operation: OperationID) {
-        entries.withLock { entries -> Void in entries[operation] = nil }
+        state.withLock { state -> Void in
+            state.table.end(operation)
+            state.entries[operation] = nil
+        }
         changed.ring()
     }
 
     /// Whether an operation runs here.
     func contains(_ operation: OperationID) -> Bool {
-        entries.withLock { $0[operation] != nil }
+        state.withLock { $0.entries[operation] != nil }
     }
 
     /// What a heartbeat lists.
     func held() -> [HeldLease] {
-        entries.withLock { entries in
-            entries.map {
-                HeldLease(operation: $0, epoch: $1.epoch, progress: $1.progress.current)
+        state.withLock { state in
+            state.table.leases.map {
+                HeldLease(
+                    operation: $0, epoch: $1.epoch,
+                    progress: state.entries[$0]?.progress.current)
             }
         }
     }
 
     /// Applies the answer of a heartbeat.
     func apply(_ answer: HeartbeatAnswer, to held: [HeldLease], sentAt: ContinuousClock.Instant) {
-        let lost = Set(answer.lost)
-        let canceled = Set(answer.canceled)
-        entries.withLock { entries -> Void in
-            for lease in held where entries[lease.operation]?.epoch == lease.epoch {
-                if lost.contains(lease.operation) {
-                    entries[lease.operation]?.stop.stop(.leaseLost)
-                } else {
-                    entries[lease.operation]?.fence.renew(sentAt: sentAt)
-                }
-                if canceled.contains(lease.operation) {
-                    entries[lease.operation]?.stop.stop(.canceled)
-                }
+        state.withLock { state -> Void in
+            for stop in state.table.apply(answer, to: held, sentAt: sentAt) {
+                state.entries[stop.operation]?.stop.stop(stop.reason)
             }
         }
     }
@@ -92,15 +80,13 @@ final class RunningOperations: Sendable {
     ///
     /// - Returns: which operations were told to stop.
     func expire(at now: ContinuousClock.Instant) -> [OperationID] {
-        entries.withLock { entries in
-            let expired = entries.filter { $1.fence.mustStop(at: now) }
-            for entry in expired.values { entry.stop.stop(.leaseExpired) }
-            return expired.map(\.key)
+        state.withLock { state in
+            let expired = state.table.expired(at: now)
+            for operation in expired { state.entries[operation]?.stop.stop(.leaseExpired) }
+            return expired
         }
     }
 
     /// When the next operation must stop unless it is renewed; nil when none runs.
-    var nextExpiry: ContinuousClock.Instant? {
-        entries.withLock { entries in entries.values.map(\.fence.stopsAt).min() }
-    }
+    var nextExpiry: ContinuousClock.Instant? { state.withLock { $0.table.nextExpiry } }
 }

@@ -32,26 +32,12 @@ struct Work: Sendable {
     /// - Throws: `Failure` with code `volume-missing` or `volume-outdated`.
     func record(of volume: VolumeReference) async throws -> VolumeRecord {
         let files = try host.storage.files()
-        guard let record = try await ledger.volume(volume.project), record.isPresent else {
-            throw Failure(
-                code: "volume-missing",
-                message: "project \(volume.project) has no volume on this host",
-                hint: "start the project, which restores it")
-        }
-        guard try await files.exists(layout.volume(volume.project)) else {
-            throw Failure(
-                code: "volume-missing",
-                message: "the volume of project \(volume.project) is gone from "
-                    + layout.volume(volume.project),
-                hint: "somebody removed it; restore it from its last backup")
-        }
-        guard record.generation == volume.generation else {
-            throw Failure(
-                code: "volume-outdated",
-                message: "the volume of project \(volume.project) is of generation "
-                    + "\(record.generation), and the order is of \(volume.generation)",
-                hint: "the volume was placed elsewhere meanwhile; restore it here first")
-        }
+        let record = try await ledger.volume(volume.project)
+        let exists =
+            record?.isPresent == true
+            ? try await files.exists(layout.volume(volume.project)) : false
+        if let refusal = VolumeRules.refusal(of: volume, record, exists: exists) { throw refusal }
+        guard let record else { throw AgentError(.ledger, "a volume has no record") }
         return record
     }
 }

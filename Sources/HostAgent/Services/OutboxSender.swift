@@ -47,12 +47,14 @@ struct OutboxSender: Service {
 
     private func acknowledge(_ answer: ReportsAnswer, _ reports: [Report]) async throws {
         guard let first = reports.first, let last = reports.last else { return }
-        if answer.applied < first.sequence {
+        guard
+            let through = OutboxRules.acknowledged(
+                applied: answer.applied, first: first.sequence, last: last.sequence)
+        else {
             throw AgentError(
                 .protocolViolation,
                 "the hub applied none of the reports \(first.sequence) to \(last.sequence)")
         }
-        // What was not sent in this request cannot be acknowledged by its answer.
-        try await ledger.acknowledge(upTo: min(answer.applied, last.sequence))
+        try await ledger.acknowledge(upTo: through)
     }
 }

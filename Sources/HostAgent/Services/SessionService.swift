@@ -23,6 +23,7 @@ struct SessionService: Service {
                 session.terms = answer
                 outbox.ring()
             } catch let error as AgentError {
+                if (error.cause as? Problem)?.code == "session-ended" { session.renew() }
                 logger.warning(
                     "The session cannot be opened again.", ["error": .init(describing: error)])
                 try await ContinuousClock().sleep(for: .seconds(1))
@@ -46,7 +47,7 @@ struct SessionService: Service {
                 timeline: identity.timeline, highestEpoch: try await ledger.highestEpoch(),
                 acknowledgedReport: try await ledger.acknowledgedReport()))
         let last = try await ledger.lastSequence()
-        if answer.appliedReport > last {
+        guard OutboxRules.isWhole(applied: answer.appliedReport, last: last) else {
             throw AgentError(
                 .ledger,
                 "the hub has applied report \(answer.appliedReport) of this ledger, whose last is "

@@ -3,16 +3,21 @@ import Shared
 
 /// The session that this run of the agent has with the hub.
 final class SessionState: Sendable {
-    /// Random, new with every run.
-    let id: SessionID
     /// Rings when the session must be opened again.
     let reopen = Bell()
+    private let identity: Locked<SessionID>
     private let state: Locked<OpenSessionAnswer>
 
     init(id: SessionID, answer: OpenSessionAnswer) {
-        self.id = id
+        identity = Locked(id)
         state = Locked(answer)
     }
+
+    /// Random, new with every run, and when the hub has ended it.
+    var id: SessionID { identity.withLock { $0 } }
+
+    /// Goes on as another session: one that has ended is never opened again.
+    func renew() { identity.withLock { $0 = .make() } }
 
     /// The hub's terms.
     var terms: OpenSessionAnswer {

@@ -45,7 +45,7 @@ struct VolumeObserver: Sendable {
         let path = storage.layout.volume(record.project)
         guard try await files.exists(path) else { return nil }
         let info = try await files.info(path)
-        let freshness = Self.freshness(
+        let freshness = VolumeRules.freshness(
             transid: info.ctransid, subvolume: info.uuid, filesystem: files.filesystem,
             base: record.base)
         return VolumeObservation(
@@ -55,18 +55,6 @@ struct VolumeObserver: Sendable {
             firstChangeAt: freshness == .fresh ? nil : record.firstChangeAt ?? .now(),
             runtime: await runtimes.state(of: record.project), base: record.base?.backup.id,
             isFrozen: info.isReadOnly)
-    }
-
-    /// Whether a volume holds changes that its base does not (D3): only the same change counter on
-    /// the same file system and subvolume is fresh, and only where the backup holds everything.
-    static func freshness(
-        transid: Int64, subvolume: String, filesystem: FilesystemID, base: VolumeRecord.Base?
-    ) -> Freshness {
-        // Without a backup every file is a change.
-        guard let base else { return .dirty }
-        guard base.filesystem == filesystem, base.subvolume == subvolume else { return .unknown }
-        guard transid == base.coveredTransid else { return .dirty }
-        return base.isPartial ?? false ? .unknown : .fresh
     }
 
     private func isNews(_ now: VolumeObservation, _ reported: VolumeObservation?) -> Bool {

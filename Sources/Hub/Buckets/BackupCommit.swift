@@ -108,11 +108,17 @@ struct BackupCommit: Sendable {
         }
     }
 
+    private func fencedOperation(
+        _ request: CommitRequest, in transaction: PostgresTransaction
+    ) async throws -> FencedOperation {
+        try await operations.fence(
+            operation, epoch: request.epoch, host: host, in: transaction)
+    }
+
     private func fenced(
         _ request: CommitRequest, in transaction: PostgresTransaction
     ) async throws -> VolumeBackupInput {
-        let fenced = try await operations.fence(
-            operation, epoch: request.epoch, host: host, in: transaction)
+        let fenced = try await fencedOperation(request, in: transaction)
         guard fenced.kind == .volumeBackup else { throw Problem.forbidden }
         let input = try JSON.decode(VolumeBackupInput.self, from: fenced.input)
         guard input.backup == request.backup else { throw Problem.forbidden }
@@ -133,6 +139,7 @@ struct BackupCommit: Sendable {
         _ snapshot: BlobID
     ) async throws -> BackupReference {
         try await pool.withTransaction(retry: PostgresRetry()) { transaction in
+            let root = try await fencedOperation(request, in: transaction).root
             _ = try await fenced(request, in: transaction)
             let reader = BackupReader(transaction)
             if let known = try await reader.backup(request.backup) { return known.reference }
@@ -149,6 +156,15 @@ struct BackupCommit: Sendable {
                         addedBytes: request.addedBytes, storedBytes: request.storedBytes,
                         omissions: request.omissions, tags: input.tags)))
             try await pinBase(request.backup, of: project, reader, &writer)
+            // Until whoever ordered it has heard of it and pins it himself (D9).
+            let held = try await OperationBodyReader(transaction).pins(of: root)
+            if !held.contains(where: { $0.backup == request.backup && $0.reason == .backup }) {
+                try await writer.record(
+                    .pinAdded(
+                        PinChanged(
+                            project: project, backup: request.backup, reason: .backup,
+                            holder: root.uuid)))
+            }
             try await writer.finish()
             return BackupReference(
                 id: request.backup, project: project, snapshot: snapshot.hex,

@@ -77,14 +77,27 @@ struct AgentLeases: Sendable {
             let holder = OperationClaim.Holder(
                 session: request.session, request: request.request)
             let given = try await OperationClaim(change.transaction).given(to: holder)
-            if !given.isEmpty { return answer(given) }
+            if !given.isEmpty {
+                try await renew(request.session, host, sessions)
+                return answer(given)
+            }
             if open.isAwaited { return LeaseAnswer(operations: []) }
             let claimed = try await turns.turns(of: host.uuid).claim(
                 limit: limit, holder: holder, in: change.transaction)
             guard !claimed.isEmpty else { return LeaseAnswer(operations: []) }
             try await markApplying(claimed, in: &change)
+            try await renew(request.session, host, sessions)
             return answer(claimed)
         }
+    }
+
+    /// An agent counts the lease of what it is given from when it asked, and the database must not
+    /// count from an earlier heartbeat (D7).
+    private func renew(
+        _ session: SessionID, _ host: HostID, _ sessions: SessionStore
+    ) async throws {
+        _ = try await sessions.renew(
+            session, host: host, leaseMilliseconds: settings.lease.milliseconds)
     }
 
     private func answer(_ claimed: [ClaimedOperation]) -> LeaseAnswer {

@@ -13,17 +13,17 @@ enum CopyEnding {
     ) async throws {
         guard let destination = body.project else { return }
         let store = CopyStore(change.transaction)
-        switch ending {
-        case .succeeded:
-            try await end(copy, destination, .done, failure: nil, in: &change)
-            return
-        case .failed(let failure):
+        var failure: Failure?
+        var isPlaced = false
+        if case .failed(let reason) = ending {
             let input = try JSON.decode(VolumeApplyInput.self, from: body.input)
-            if try await store.isPlaced(destination, lane: body.lane, input.volume.generation) {
-                try await end(copy, destination, .failed, failure: failure, in: &change)
-                return
-            }
-        case .canceled, .expired: break
+            failure = reason
+            isPlaced = try await store.isPlaced(
+                destination, lane: body.lane, input.volume.generation)
+        }
+        if case .ends(let state) = CopyVerdict.applied(ending.state, isPlaced: isPlaced) {
+            try await end(copy, destination, state, failure: failure, in: &change)
+            return
         }
         guard try await store.isOpen(copy) else { return }
         try await change.record(

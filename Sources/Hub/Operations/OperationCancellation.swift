@@ -20,12 +20,16 @@ struct OperationCancellation: Sendable {
         }
         try await store.request(body.id, by: actor)
         let transitions = OperationTransitions(change.transaction)
-        guard let tries = try await transitions.leaveQueue(body.id) else { return }
-        if workflow == nil {
+        let tries = try await transitions.leaveQueue(body.id)
+        switch CancelVerdict.decide(
+            isCommitted: workflow?.isCommitted, isQueued: tries != nil)
+        {
+        case .isTooLate, .isTold: return
+        case .endsAtOnce:
             try await OperationCompletion.end(
-                body, epoch: nil, tries, .canceled(isConfirmed: true), in: &change)
-        } else {
-            change.lanes.insert(try await transitions.makeReady(body.id, tries))
+                body, epoch: nil, tries ?? .none, .canceled(isConfirmed: true), in: &change)
+        case .isWoken:
+            change.lanes.insert(try await transitions.makeReady(body.id, tries ?? .none))
         }
     }
 

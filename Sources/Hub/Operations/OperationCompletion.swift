@@ -59,18 +59,16 @@ struct OperationCompletion: Sendable {
         }
         var final = ending
         if case .failed(let failure) = ending {
-            if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
-                try await transitions.keep(lease, of: body.id, ending: ending.word)
-                final = .canceled(isConfirmed: true)
-                try await end(body, epoch: epoch, lease.tries, final, in: &change)
-                return .ended(final.state)
-            }
-            if try await BucketParking.take(body, lease.tries, failure, in: &change) {
+            let verdict = LeaseVerdict.failed(
+                failure, attempt: lease.tries.count, maxAttempts: body.maxAttempts,
+                isCanceled: try await OperationBodyReader(change.transaction).isCanceled(body.id))
+            if case .isCanceled(let isConfirmed) = verdict {
+                final = .canceled(isConfirmed: isConfirmed)
+            } else if try await BucketParking.take(body, lease.tries, failure, in: &change) {
                 try await transitions.keep(lease, of: body.id, ending: ending.word)
                 try await letCopyWait(body, in: &change)
                 return .delayed
-            }
-            if failure.class != .terminal, lease.tries.count < body.maxAttempts {
+            } else if verdict == .triesAgain {
                 try await transitions.keep(lease, of: body.id, ending: ending.word)
                 try await retry(body, lease.tries, failure, in: &change)
                 return .delayed
@@ -161,15 +159,16 @@ struct OperationCompletion: Sendable {
         }
         try await transitions.keep(lease, of: body.id, ending: reason)
         let attempt = lease.tries.count
-        if !body.kind.isWorkflow {
-            if try await OperationBodyReader(change.transaction).isCanceled(body.id) {
-                try await end(
-                    body, epoch: epoch, lease.tries, .canceled(isConfirmed: false), in: &change)
-                return .ended(.canceled)
-            }
-            try await transitions.releaseSlots(of: body.id)
+        let verdict = LeaseVerdict.takenBack(
+            isWorkflow: body.kind.isWorkflow, attempt: attempt, maxAttempts: body.maxAttempts,
+            isCanceled: try await OperationBodyReader(change.transaction).isCanceled(body.id))
+        if case .isCanceled(let isConfirmed) = verdict {
+            try await end(
+                body, epoch: epoch, lease.tries, .canceled(isConfirmed: isConfirmed), in: &change)
+            return .ended(.canceled)
         }
-        if attempt >= body.maxAttempts {
+        if !body.kind.isWorkflow { try await transitions.releaseSlots(of: body.id) }
+        if verdict == .fails {
             let failure = Failure(
                 code: reason,
                 message: "\(body.kind.rawValue) was given up after \(attempt) "

@@ -28,7 +28,7 @@ struct ReportApplication: Sendable {
         return try await changes.run(author: author) { change in
             let inbox = InboxStore(change.transaction)
             let ledger = try await inbox.accept(request.ledger, of: host)
-            let due = Self.due(request.reports, after: ledger.applied)
+            let due = ReportOrder.due(request.reports, after: ledger.applied)
             let simple = try await lock(due, in: change)
             try await apply(due, simple: simple, host: host, in: &change)
             let applied = due.last?.sequence ?? ledger.applied
@@ -92,20 +92,6 @@ struct ReportApplication: Sendable {
                 ["operation": "\(operation.id)", "state": "succeeded"])
         }
         finished = []
-    }
-
-    /// The reports behind `applied` that follow each other without a gap, whatever the order in
-    /// which they came.
-    static func due(_ reports: [Report], after applied: Int64) -> [Report] {
-        var due: [Report] = []
-        var next = applied + 1
-        for report in reports.sorted(by: { $0.sequence < $1.sequence }) {
-            if report.sequence < next { continue }
-            guard report.sequence == next else { break }
-            due.append(report)
-            next += 1
-        }
-        return due
     }
 
     /// Locks the trees of all outcomes at once, in one order for every batch.

@@ -31,18 +31,14 @@ struct VolumeReports: Sendable {
         var placed: [Observed] = []
         for project in projects {
             guard let one = last[project] else { continue }
-            let placement = placements[project]
-            if let placement, placement.host == host,
-                placement.generation == one.volume.generation, !placement.isDeleted
-            {
-                placed.append(one)
-                continue
+            let generation = one.volume.generation
+            switch VolumeVerdict.of(generation: generation, on: host, placements[project]) {
+            case .belongs: placed.append(one)
+            case .isGuarded: break
+            case .isQuarantined(let reason):
+                try await store.quarantine(
+                    project, generation: generation, host: host, reason: reason)
             }
-            // A move, restore or deletion under way knows what it does there.
-            if let placement, placement.isGuarded { continue }
-            try await store.quarantine(
-                project, generation: one.volume.generation, host: host,
-                reason: reason(placement, one.volume.generation))
         }
         guard !placed.isEmpty else { return }
         try await store.observe(placed, host: host)
@@ -57,8 +53,8 @@ struct VolumeReports: Sendable {
     func gone(_ project: ProjectID, in change: inout Change) async throws {
         let store = VolumeReportStore(change.transaction)
         try await store.release(project, host: host)
-        guard let placement = try await store.placement(of: project), placement.host == host,
-            !placement.isDeleted
+        guard let placement = try await store.placement(of: project),
+            VolumeVerdict.concerns(placement, goneFrom: host)
         else { return }
         try await store.forget(project, host: host)
         if placement.isProvisioned != false {
@@ -78,7 +74,7 @@ struct VolumeReports: Sendable {
     }
 
     private func provisioned(
-        _ project: ProjectID, _ placement: VolumeReportStore.Placement, _ isProvisioned: Bool,
+        _ project: ProjectID, _ placement: VolumePlacement, _ isProvisioned: Bool,
         in change: inout Change
     ) async throws {
         try await change.record(
@@ -86,13 +82,5 @@ struct VolumeReports: Sendable {
                 PlacementProvisioned(
                     project: project, host: host, generation: placement.generation,
                     isProvisioned: isProvisioned)))
-    }
-
-    private func reason(_ placement: VolumeReportStore.Placement?, _ generation: Int64) -> String {
-        guard let placement else { return "no project with this identity is known" }
-        if placement.isDeleted { return "the project was deleted" }
-        if placement.host != host { return "the project is placed on another host" }
-        return "the project is placed here with generation \(placement.generation), "
-            + "and the volume has \(generation)"
     }
 }

@@ -3,15 +3,6 @@ import Shared
 
 /// What is known of volumes by their hosts' reports.
 struct VolumeReportStore: Sendable {
-    /// Where a project belongs.
-    struct Placement: Sendable {
-        var host: HostID?
-        var generation: Int64
-        var isProvisioned: Bool?
-        var isDeleted: Bool
-        var isGuarded: Bool
-    }
-
     let transaction: PostgresTransaction
 
     init(_ transaction: PostgresTransaction) {
@@ -19,7 +10,7 @@ struct VolumeReportStore: Sendable {
     }
 
     /// A project's placement; nil for a project that nobody knows.
-    func placement(of project: ProjectID) async throws -> Placement? {
+    func placement(of project: ProjectID) async throws -> VolumePlacement? {
         try await placements(of: [project])[project]
     }
 
@@ -27,7 +18,7 @@ struct VolumeReportStore: Sendable {
     ///
     /// Locked in one order for every batch, so that whoever places one of them anew comes before
     /// or behind all that is done with it here.
-    func placements(of projects: [ProjectID]) async throws -> [ProjectID: Placement] {
+    func placements(of projects: [ProjectID]) async throws -> [ProjectID: VolumePlacement] {
         // 1.
         let result = try await transaction.query(
             """
@@ -38,9 +29,9 @@ struct VolumeReportStore: Sendable {
             WHERE l.project = ANY(\(projects.map(\.uuid))::uuid[])
             ORDER BY l.project FOR NO KEY UPDATE OF l
             """)
-        var placements: [ProjectID: Placement] = [:]
+        var placements: [ProjectID: VolumePlacement] = [:]
         for row in result.rows {
-            placements[try row.decode("project")] = Placement(
+            placements[try row.decode("project")] = VolumePlacement(
                 host: try row.decode("host"), generation: try row.decode("generation"),
                 isProvisioned: try row.decode("is_provisioned"),
                 isDeleted: try row.decode("is_deleted"), isGuarded: try row.decode("is_guarded"))

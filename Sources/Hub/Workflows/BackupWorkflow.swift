@@ -1,7 +1,7 @@
 import Shared
 
 /// Backs a project up.
-struct BackupWorkflow: SequentialSteps {
+struct BackupWorkflow: SequentialSteps, Hashable {
     enum Phase: String, Codable {
         case backup
     }

@@ -2,7 +2,7 @@ import Shared
 
 /// Copies a path of one project into others: one backup, then one child for each destination,
 /// which waits for its host as long as it has to.
-struct CopyWorkflow: WorkflowSteps {
+struct CopyWorkflow: WorkflowSteps, Hashable {
     enum Phase: String, Codable {
         case backup
         case check
@@ -10,7 +10,7 @@ struct CopyWorkflow: WorkflowSteps {
     }
 
     /// A child that applies a copy, and where.
-    struct Applying: Codable, Sendable {
+    struct Applying: Codable, Sendable, Hashable {
         var key: String
         var host: HostID
         var generation: Int64
@@ -156,7 +156,7 @@ struct CopyWorkflow: WorkflowSteps {
                     actions.append(.cancelChild(current.key))
                 }
             } else if destination.isProvisioned == true, destination.guardian == nil,
-                copy.appliedBy == nil
+                copy.appliedBy == nil, Self.isNext(copy, destination)
             {
                 actions.append(order(copy, destination))
             }
@@ -169,6 +169,13 @@ struct CopyWorkflow: WorkflowSteps {
                     afterMilliseconds: 10_000))
         }
         return actions
+    }
+
+    /// Whether no earlier copy to the same place is open: one that is tried again must not be applied
+    /// over its successor.
+    private static func isNext(_ copy: CopyFacts, _ destination: ProjectFacts) -> Bool {
+        let first = destination.pendingCopies.first { $0.destinationPath == copy.destinationPath }
+        return first.map { $0.id == copy.id } ?? true
     }
 
     private mutating func order(

@@ -1,7 +1,7 @@
 import Shared
 
 /// Retires a project: its volume goes to the trash, its backups stay.
-struct DeleteWorkflow: SequentialSteps {
+struct DeleteWorkflow: SequentialSteps, Hashable {
     enum Phase: String, Codable {
         case drain
         case stop

@@ -4,7 +4,7 @@ import Shared
 ///
 /// Up to the switch of the placement every failure leaves the source as it was; from there on there
 /// is only forward.
-struct MoveWorkflow: SequentialSteps {
+struct MoveWorkflow: SequentialSteps, Hashable {
     enum Phase: String, Codable {
         case drain
         case backup
@@ -21,7 +21,7 @@ struct MoveWorkflow: SequentialSteps {
     }
 
     /// What the move found, and how far it got.
-    struct Plan: Codable, Sendable {
+    struct Plan: Codable, Sendable, Hashable {
         var source: HostID
         var generation: Int64
         var wasRunning: Bool

@@ -3,7 +3,7 @@ import Shared
 /// Puts a project, or a path of it, back to what a backup holds.
 ///
 /// What was there before is backed up first, and the old volume goes to the trash.
-struct RestoreWorkflow: SequentialSteps {
+struct RestoreWorkflow: SequentialSteps, Hashable {
     enum Phase: String, Codable {
         case drain
         case path

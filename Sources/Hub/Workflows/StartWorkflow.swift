@@ -1,7 +1,7 @@
 import Shared
 
 /// Restores what is missing, applies pending copies, then starts the runtime (D6).
-struct StartWorkflow: SequentialSteps {
+struct StartWorkflow: SequentialSteps, Hashable {
     enum Phase: String, Codable {
         case volume
         case copies

@@ -1,7 +1,7 @@
 import Shared
 
 /// Stops a project's runtime.
-struct StopWorkflow: SequentialSteps {
+struct StopWorkflow: SequentialSteps, Hashable {
     enum Phase: String, Codable {
         case stop
     }

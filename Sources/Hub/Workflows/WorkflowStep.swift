@@ -29,28 +29,15 @@ struct WorkflowStep: Sendable {
         let stored = try await WorkflowStore(transaction).load(body.id)
         var workflow = try stored?.workflow ?? Workflow(body.kind, input: body.input)
         let isCanceled = try await bodies.isCanceled(body.id)
-        var hasBegun = stored != nil
-        var heardCancel = false
-        var isAwake = true
+        var agenda = WorkflowAgenda(hasBegun: stored != nil)
         var wait: WorkflowAction?
         for _ in 0..<Self.eventLimit {
             let children = try await WorkflowStore(transaction).children(of: body.id)
-            let event: WorkflowEvent
-            if !hasBegun {
-                event = .began
-                hasBegun = true
-            } else if let ended = children.first(where: {
-                $0.outcome != nil && workflow.awaited.contains($0.key)
-            }), let outcome = ended.outcome {
-                event = .childEnded(ended.key, outcome)
-            } else if isCanceled, !workflow.isCanceling, !workflow.isCommitted, !heardCancel {
-                event = .cancelRequested
-                heardCancel = true
-            } else if isAwake {
-                event = .woken
-            } else {
-                break
-            }
+            let isCancelDue = isCanceled && !workflow.isCanceling && !workflow.isCommitted
+            guard
+                let event = agenda.next(
+                    awaited: workflow.awaited, children: children, isCancelDue: isCancelDue)
+            else { break }
             let facts = try await facts(of: body, workflow, in: transaction)
             let actions = workflow.handle(event, facts)
             wait = nil
@@ -67,7 +54,7 @@ struct WorkflowStep: Sendable {
                 )
                 .perform(action, in: &change)
             }
-            isAwake = if case .woken = event { !actions.isEmpty && wait == nil } else { true }
+            agenda.heard(event, hasActed: !actions.isEmpty, waits: wait != nil)
         }
         try await save(workflow, of: body, in: transaction)
         try await park(body, wait, in: &change)

@@ -1,0 +1,1 @@
+../../../Sources/HostAgent/Operations/Acceptance.swift

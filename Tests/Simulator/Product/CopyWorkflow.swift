@@ -1,0 +1,1 @@
+../../../Sources/Hub/Workflows/CopyWorkflow.swift

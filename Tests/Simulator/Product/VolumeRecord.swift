@@ -1,0 +1,1 @@
+../../../Sources/HostAgent/Ledger/VolumeRecord.swift

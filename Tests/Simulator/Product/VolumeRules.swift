@@ -1,0 +1,1 @@
+../../../Sources/HostAgent/Volumes/VolumeRules.swift

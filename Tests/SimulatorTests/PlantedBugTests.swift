@@ -1,0 +1,39 @@
+import Testing
+
+@testable import Simulator
+
+/// The simulator is only trusted because it finds what is planted.
+@Suite("Bugs that are planted", .timeLimit(.minutes(5)))
+struct PlantedBugTests {
+    @Test(
+        "are found within seconds, and without them the same seeds are fine",
+        arguments: Bug.allCases)
+    func found(_ bug: Bug) {
+        let found = SimulatorProgram.find(bug, limit: 5000)
+        #expect(found != nil, "\(bug) was not found")
+        guard let seed = found?.seed else { return }
+        let unbroken = History(Fleets.random(seed: seed), seed: seed).run()
+        #expect(
+            unbroken.violation == nil, "seed \(seed): \(String(describing: unbroken.violation))")
+    }
+
+    @Test("at least 15 are planted")
+    func count() {
+        #expect(Bug.allCases.count >= 15)
+    }
+
+    @Test("a history that breaks an invariant is told in few steps")
+    func minimised() {
+        for seed in 1...2000 as ClosedRange<UInt64> {
+            let history = History(
+                Fleets.random(seed: seed, bugs: [.snapshotBeforeIndex]), seed: seed)
+            let outcome = history.run()
+            guard outcome.violation != nil else { continue }
+            let told = history.minimised(outcome)
+            #expect(told.count < outcome.taken.count)
+            #expect(told.last?.hasPrefix("I2") == true)
+            return
+        }
+        Issue.record("snapshotBeforeIndex was not found")
+    }
+}
