@@ -88,12 +88,15 @@ struct VolumeBackup: Sendable {
             store: repository.store, codec: repository.codec,
             isKnown: { id, kind in known.contains(id, kind) },
             packIsDurable: { pack in
-                try await ledger.recordUpload(CommitPack(pack), by: operation)
+                try await ledger.recordUpload(pack, by: operation)
             })
         let progress = work.progress
         let sink = RecordingSink(writer)
+        let source = try await work.host.pool.run { [staged] in
+            try SnapshotSource.best(of: staged)
+        }
         let summary = try await Backup(
-            path: staged, sink: sink, polynomial: repository.config.polynomial
+            source: source, sink: sink, polynomial: repository.config.polynomial
         ) { state in
             progress.report(
                 "upload", 3, done: state.bytesDone,
@@ -103,7 +106,7 @@ struct VolumeBackup: Sendable {
         _ = try await writer.finish()
         let statistics = await writer.currentStatistics()
         work.progress.report("commit", 4)
-        let packs = try await work.ledger.uploads(of: work.operation)
+        let packs = try await work.ledger.uploads(of: work.operation).map(CommitPack.init)
         let omissions = Self.omissions(of: summary)
         let request = CommitRequest(
             epoch: work.epoch, backup: input.backup, packs: packs,
@@ -124,7 +127,7 @@ struct VolumeBackup: Sendable {
         if let base = input.base {
             known = try await KnownBlobs.of(base, repository, work.host.cache)
         }
-        for pack in try await work.ledger.uploads(of: work.operation) { try known.insert(pack) }
+        for pack in try await work.ledger.uploads(of: work.operation) { known.insert(pack) }
         return known
     }
 

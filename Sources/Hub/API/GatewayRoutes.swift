@@ -1,5 +1,6 @@
 import HTTP
 import ObjectStore
+import Platform
 import Postgres
 import Shared
 
@@ -15,6 +16,8 @@ struct GatewayRoutes: Sendable {
 
     /// The largest pack that a host may store: restic's own bound.
     private static let packLimitBytes: Int64 = 160 << 20
+    /// From here on the memory that a backup's way through the hub took is given back at its end.
+    private static let largeBackupBytes: Int64 = 64 << 20
 
     var routes: [Route] {
         [
@@ -97,7 +100,9 @@ struct GatewayRoutes: Sendable {
         let commit = BackupCommit(
             pool: pool, operations: operations, vault: vault, locks: locks, operation: id,
             host: try context.host(), author: context.author)
-        return try .json(try await commit.run(request))
+        let answer = try await commit.run(request)
+        if request.storedBytes > Self.largeBackupBytes { HeapMemory.giveBack() }
+        return try .json(answer)
     }
 
     private func readable(_ context: RequestContext) throws -> ObjectName {
