@@ -72,8 +72,8 @@ extension OperationKind {
         switch self {
         case .volumeRestore, .volumeRetire, .volumeThaw: true
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune, .hostCheck, .volumeCreate, .volumeBackup, .volumeApply,
-            .volumeImport,
+            .check, .forget, .prune, .repair, .rekey, .hostCheck, .volumeCreate, .volumeBackup,
+            .volumeApply, .volumeImport,
             .volumeExecute, .runtimeStart, .runtimeStop:
             false
         }

@@ -10,7 +10,8 @@ enum Executors {
         case .volumeApply: 2
         case .hostCheck, .volumeCreate, .volumeThaw, .volumeRetire, .volumeImport,
             .volumeExecute, .runtimeStart, .runtimeStop, .start, .stop, .backup, .restore, .move,
-            .copy, .delete, .importTree, .execute, .check, .forget, .prune:
+            .copy, .delete, .importTree, .execute, .check, .forget, .prune,
+            .repair, .rekey:
             1
         }
     }
@@ -51,7 +52,7 @@ enum Executors {
         case .runtimeStop:
             try await RuntimeStop().run(try input(RuntimeInput.self), work)
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune:
+            .check, .forget, .prune, .repair, .rekey:
             throw Failure(
                 code: "kind-unsupported",
                 message: "\(operation.kind.rawValue) is work of the hub, not of a host")

@@ -14,9 +14,8 @@ enum ObjectAccess {
         case .volumeApply:
             try JSON.decode(VolumeApplyInput.self, from: operation.input).backup.project
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune, .hostCheck, .volumeCreate, .volumeThaw, .volumeRetire,
-            .volumeImport, .volumeExecute,
-            .runtimeStart, .runtimeStop:
+            .check, .forget, .prune, .repair, .rekey, .hostCheck, .volumeCreate, .volumeThaw,
+            .volumeRetire, .volumeImport, .volumeExecute, .runtimeStart, .runtimeStop:
             nil
         }
     }

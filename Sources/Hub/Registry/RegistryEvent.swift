@@ -18,6 +18,7 @@ enum RegistryEvent: Sendable {
     case bucketRemoved(BucketRemoved)
     case projectRouted(ProjectRouted)
     case repositoryCreated(RepositoryCreated)
+    case repositoryReplaced(RepositoryReplaced)
     case backupRecorded(BackupRecorded)
     case backupForgotten(BackupForgotten)
     case pinAdded(PinChanged)
@@ -41,6 +42,7 @@ enum RegistryEvent: Sendable {
         case .bucketRemoved: "bucket.removed"
         case .projectRouted: "project.routed"
         case .repositoryCreated: "repository.created"
+        case .repositoryReplaced: "repository.replaced"
         case .backupRecorded: "backup.recorded"
         case .backupForgotten: "backup.forgotten"
         case .pinAdded: "pin.added"
@@ -65,6 +67,7 @@ enum RegistryEvent: Sendable {
         case .placementProvisioned(let payload): payload.project
         case .placementAdopted(let payload): payload.project
         case .repositoryCreated(let payload): payload.project
+        case .repositoryReplaced(let payload): payload.project
         case .backupRecorded(let payload): payload.project
         case .backupForgotten(let payload): payload.project
         case .pinAdded(let payload), .pinReleased(let payload): payload.project
@@ -84,8 +87,8 @@ enum RegistryEvent: Sendable {
         case .placementAdopted(let payload): payload.host
         case .backupRecorded(let payload): payload.host
         case .projectWanted, .projectDeleted, .projectRouted, .bucketCreated, .bucketChanged,
-            .bucketRemoved, .repositoryCreated, .backupForgotten, .pinAdded, .pinReleased,
-            .copyCreated, .copyChanged:
+            .bucketRemoved, .repositoryCreated, .repositoryReplaced, .backupForgotten, .pinAdded,
+            .pinReleased, .copyCreated, .copyChanged:
             nil
         }
     }
@@ -106,6 +109,7 @@ enum RegistryEvent: Sendable {
         case .bucketRemoved(let payload): try JSON.text(payload)
         case .projectRouted(let payload): try JSON.text(payload)
         case .repositoryCreated(let payload): try JSON.text(payload)
+        case .repositoryReplaced(let payload): try JSON.text(payload)
         case .backupRecorded(let payload): try JSON.text(payload)
         case .backupForgotten(let payload): try JSON.text(payload)
         case .pinAdded(let payload), .pinReleased(let payload): try JSON.text(payload)
@@ -192,6 +196,19 @@ struct RepositoryCreated: Codable, Sendable {
     var bucket: BucketID
     var prefix: String
     var chunkerPolynomial: String
+}
+
+/// A repository with another key took the place of a project's repository, with all backups.
+struct RepositoryReplaced: Codable, Sendable {
+    var repository: RepositoryID
+    var project: ProjectID
+    var bucket: BucketID
+    var prefix: String
+    var chunkerPolynomial: String
+    /// The one that is not used any more.
+    var replaces: RepositoryID
+    /// The name that each snapshot has now, by the one it had.
+    var snapshots: [String: String]
 }
 
 /// A backup was acknowledged (D2, D13).

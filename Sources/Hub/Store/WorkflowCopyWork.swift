@@ -27,7 +27,8 @@ struct CopyWork: Sendable {
             return try await operations(copyingInto: change.project)
         case .hostExpected, .hostEnrolled, .projectCreated, .projectWanted, .bucketCreated,
             .bucketChanged, .bucketRemoved, .projectRouted,
-            .repositoryCreated, .backupRecorded, .backupForgotten, .pinAdded, .pinReleased,
+            .repositoryCreated, .repositoryReplaced, .backupRecorded, .backupForgotten, .pinAdded,
+            .pinReleased,
             .copyCreated:
             return []
         }

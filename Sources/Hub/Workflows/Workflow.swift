@@ -17,6 +17,8 @@ enum Workflow: Sendable, Codable {
     case check(CheckWorkflow)
     case forget(ForgetWorkflow)
     case prune(PruneWorkflow)
+    case repair(RepairWorkflow)
+    case rekey(RekeyWorkflow)
 
     /// The workflow of an operation that has not begun.
     ///
@@ -39,6 +41,8 @@ enum Workflow: Sendable, Codable {
         case .check: self = .check(CheckWorkflow(try JSON.decode(CheckRequest.self, from: input)))
         case .forget: self = .forget(ForgetWorkflow(try JSON.decode(ForgetOrder.self, from: input)))
         case .prune: self = .prune(PruneWorkflow())
+        case .repair: self = .repair(RepairWorkflow(try JSON.decode(RepairOrder.self, from: input)))
+        case .rekey: self = .rekey(RekeyWorkflow(try JSON.decode(RekeyOrder.self, from: input)))
         case .hostCheck, .volumeCreate, .volumeBackup, .volumeRestore, .volumeApply, .volumeThaw,
             .volumeRetire, .volumeImport, .volumeExecute, .runtimeStart, .runtimeStop:
             throw Failure(code: "no-workflow", message: "\(kind.rawValue) is a host's work")
@@ -59,6 +63,8 @@ enum Workflow: Sendable, Codable {
         case .check(let steps): steps
         case .forget(let steps): steps
         case .prune(let steps): steps
+        case .repair(let steps): steps
+        case .rekey(let steps): steps
         }
     }
 
@@ -117,6 +123,12 @@ enum Workflow: Sendable, Codable {
             return steps.handle(event, facts)
         case .prune(var steps):
             defer { self = .prune(steps) }
+            return steps.handle(event, facts)
+        case .repair(var steps):
+            defer { self = .repair(steps) }
+            return steps.handle(event, facts)
+        case .rekey(var steps):
+            defer { self = .rekey(steps) }
             return steps.handle(event, facts)
         }
     }

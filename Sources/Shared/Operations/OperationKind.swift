@@ -27,6 +27,10 @@ public enum OperationKind: String, Sendable, Codable, CaseIterable {
     case forget
     /// Removes what no backup needs from a project's repository.
     case prune
+    /// Makes a project's repository consistent again with what is left of it.
+    case repair
+    /// Gives a project a new repository with another key and all of its backups.
+    case rekey
 
     /// Answers, so that the way to a host and its speed can be tested.
     case hostCheck = "host.check"
