@@ -58,7 +58,9 @@ soak-repository: setup ## Cut prunes short at every step, and fuzz the parsers (
 
 bench-repository: build ## Measure backup and restore beside restic and borg (half an hour)
 	@scripts/bench-repository.sh
-	scripts/bench-check.sh
+	for part in check incremental restore; do
+	    [[ ! -x scripts/bench-$$part.sh ]] || "scripts/bench-$$part.sh"
+	done
 
 bench-check: build ## Measure a check that reads everything beside restic
 	@scripts/bench-check.sh

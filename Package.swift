@@ -79,7 +79,7 @@ let libraries: [(name: String, pkgConfig: String?, packages: [String])] = [
 
 let executables: [(name: String, module: String)] = [
     ("berth-hub", "Hub"), ("berth-agent", "HostAgent"), ("berth", "CLI"),
-    ("berth-bench-s3", "ObjectStore"),
+    ("berth-bench-s3", "ObjectStore"), ("berth-bench-repository", "Repository"),
 ]
 
 /// `BERTH_ONLY=Repository,HTTP` narrows the package to those modules, what they import and their
@@ -126,7 +126,7 @@ targets += modules.filter { isWanted($0.name) }.map { module in
 targets += executables.filter { isTested($0.module) || isTested("EndToEnd") }.map { executable in
     .executableTarget(
         name: executable.name,
-        dependencies: [.byName(name: executable.module), "Platform"],
+        dependencies: [.byName(name: executable.module), "Platform", "CPlatform"],
         path: "Sources/Executables/\(executable.name)", swiftSettings: strict)
 }
 targets += supports.filter { isSupportWanted($0.name) }.map { support in
