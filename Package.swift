@@ -81,6 +81,7 @@ let libraries: [(name: String, pkgConfig: String?, packages: [String])] = [
 let executables: [(name: String, modules: [String])] = [
     ("berth-hub", ["Hub"]), ("berth-agent", ["HostAgent"]), ("berth", ["CLI"]),
     ("berth-bench-s3", ["Repository", "ObjectStore", "HTTP"]),
+    ("berth-bench-repository", ["Repository"]),
 ]
 
 /// `BERTH_ONLY=Repository,HTTP` narrows the package to those modules, what they import and their
@@ -131,7 +132,7 @@ targets += executables.filter { $0.modules.allSatisfy(isTested) || isTested("End
     executable in
     .executableTarget(
         name: executable.name,
-        dependencies: executable.modules.map { .byName(name: $0) } + ["Platform"],
+        dependencies: executable.modules.map { .byName(name: $0) } + ["Platform", "CPlatform"],
         path: "Sources/Executables/\(executable.name)", swiftSettings: strict)
 }
 targets += supports.filter { isSupportWanted($0.name) }.map { support in

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# The long form of the tests of check, prune, repair and the parsers: stock restic asked after every
-# single step of a prune that is cut short, and a million cases for each parser by fresh seeds.
+# The long form of the tests of check, prune, repair, the parsers and the format: stock restic asked
+# after every single step of a prune that is cut short, hundreds of random trees in both directions,
+# and a million cases for each parser by fresh seeds, optimised.
 #
-# Environment: BERTH_FUZZ_ROUNDS (1000000).
+# Environment: BERTH_FUZZ_ROUNDS (1000000), BERTH_TREES (300).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export BERTH_SOAK=1
 swift build --build-tests
 swift test --skip-build --no-parallel \
-    --filter 'RepositoryTests.(ParserTests|PruneTests|PruneBesideBackupsTests|CorruptionMatrixTests|RepairTests|CrashTests)'
+    --filter 'RepositoryTests.(PruneTests|PruneBesideBackupsTests|CorruptionMatrixTests|RepairTests|CrashTests|RandomTreeTests)'
+# Parsers need speed: optimised, with the checks of the language left in.
+BERTH_ONLY=Repository,ObjectStore swift test -c release -Xswiftc -enable-testing \
+    --scratch-path .build/fuzz --no-parallel --filter '(ParserTests|ListingFuzzTests)'

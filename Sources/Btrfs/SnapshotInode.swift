@@ -95,15 +95,16 @@ public struct SnapshotEntry: Sendable, Hashable {
     public let isSocket: Bool
 
     /// struct btrfs_dir_item: location (8 + 1 + 8), transid (8), lengths (2 + 2), type (1), name.
-    init(_ item: ArraySlice<UInt8>, guards: DetectionGuards) {
-        let number = item.number(at: 0, as: UInt64.self)
+    init(_ item: UnsafeRawBufferPointer, guards: DetectionGuards) {
+        let number = unsafe item.number(at: 0, as: UInt64.self)
         let isSubvolume =
-            item.number(at: 8, as: UInt8.self) == SnapshotItems.ItemType.root
+            unsafe item.number(at: 8, as: UInt8.self) == SnapshotItems.ItemType.root
             && guards.contains(.identity)
         location = isSubvolume ? .subvolume(number) : .inode(number)
-        name = item.bytes(at: 30, count: Int(item.number(at: 27, as: UInt16.self)))
+        unsafe name = item.bytes(at: 30, count: Int(item.number(at: 27, as: UInt16.self)))
         // BTRFS_FT_DIR, BTRFS_FT_SOCK
-        isDirectory = item.number(at: 29, as: UInt8.self) == 2 && !isSubvolume
-        isSocket = item.number(at: 29, as: UInt8.self) == 6
+        let type = unsafe item.number(at: 29, as: UInt8.self)
+        isDirectory = type == 2 && !isSubvolume
+        isSocket = type == 6
     }
 }

@@ -7,7 +7,10 @@ struct SnapshotItems {
         static let inode: UInt8 = 1
         static let reference: UInt8 = 12
         static let extendedReference: UInt8 = 13
+        static let attribute: UInt8 = 24
         static let directoryIndex: UInt8 = 96
+        /// Items of directories alone (DIR_LOG_ITEM is never in a subvolume's tree).
+        static let directoryEntries: ClosedRange<UInt8> = 84...96
         static let extent: UInt8 = 108
         /// The type of a location that is a subvolume (BTRFS_ROOT_ITEM_KEY).
         static let root: UInt8 = 132
@@ -59,5 +62,19 @@ extension ArraySlice<UInt8> {
     /// So many bytes from an offset on, or fewer at its end.
     func bytes(at offset: Int, count wanted: Int) -> [UInt8] {
         [UInt8](dropFirst(offset).prefix(wanted))
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// A little-endian number at an offset, or 0 beyond the end.
+    func number<Number: FixedWidthInteger>(at offset: Int, as type: Number.Type) -> Number {
+        guard offset + MemoryLayout<Number>.size <= count else { return 0 }
+        return unsafe Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
+    }
+
+    /// So many bytes from an offset on, or fewer at the end.
+    func bytes(at offset: Int, count wanted: Int) -> [UInt8] {
+        let start = Swift.min(offset, count)
+        return unsafe [UInt8](self[start..<Swift.min(start + wanted, count)])
     }
 }

@@ -49,6 +49,11 @@ import Platform
         unsafe memory.deallocate()
     }
 
+    /// Calls `body` with the subvolume's open root.
+    func withDirectory<Answer: ~Copyable>(_ body: (Int32) throws -> Answer) throws -> Answer {
+        try directory.withNumber { try body($0) }
+    }
+
     /// Calls `body` with each item from one key to another, both included, ascending.
     ///
     /// - Parameters:
@@ -60,6 +65,19 @@ import Platform
         from first: Key, through last: Key, sinceTransid: UInt64 = 0, limit: Int = .max,
         _ body: (Key, UnsafeRawBufferPointer) throws -> Void
     ) throws {
+        try unsafe visit(from: first, through: last, sinceTransid: sinceTransid, limit: limit) {
+            key, content in
+            try unsafe body(key, content)
+            return nil
+        }
+    }
+
+    /// The same, where `body` may answer the key to go on with, which must be a later one: items
+    /// before it are passed over.
+    func visit(
+        from first: Key, through last: Key, sinceTransid: UInt64 = 0, limit: Int = .max,
+        _ body: (Key, UnsafeRawBufferPointer) throws -> Key?
+    ) throws {
         var next: Key? = first
         var left = limit
         while let from = next, from <= last, left > 0 {
@@ -67,6 +85,7 @@ import Platform
             if count == 0 { return }
             var offset = Self.argumentBytes
             var key = from
+            var target: Key?
             for _ in 0..<count {
                 key = unsafe Key(
                     inode: memory.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self),
@@ -77,12 +96,16 @@ import Platform
                 let length = unsafe Int(
                     memory.loadUnaligned(fromByteOffset: offset + 28, as: UInt32.self))
                 offset += Self.headerBytes
-                try unsafe body(
+                defer { offset += length }
+                if let wanted = target {
+                    if key < wanted { continue }
+                    target = nil
+                }
+                target = try unsafe body(
                     key, UnsafeRawBufferPointer(rebasing: memory[offset..<offset + length]))
-                offset += length
             }
             left -= count
-            next = key.next
+            next = target ?? key.next
         }
     }
 

@@ -18,11 +18,31 @@ public struct Backup: Sendable {
     /// Large files read at the same time.
     private static let largeFilesAtOnce = 2
 
-    private let root: FileSystemDirectory
+    private let source: any BackupSource
     private let sink: any BlobSink
     private let chunker: Chunker
     private let workers: Int
     private let progress: @Sendable (TransferProgress) -> Void
+
+    /// Prepares a backup of what a source tells.
+    ///
+    /// - Parameters:
+    ///   - source: what is to be backed up.
+    ///   - sink: where the blobs go.
+    ///   - polynomial: the repository's chunker polynomial.
+    ///   - workers: how many threads read, hash, compress and seal; 1 to 64, default `defaultWorkers`.
+    ///   - progress: told after each piece of work, from any thread; it must not block.
+    public init(
+        source: any BackupSource, sink: any BlobSink, polynomial: ChunkerPolynomial,
+        workers: Int = Backup.defaultWorkers,
+        progress: @escaping @Sendable (TransferProgress) -> Void = { _ in }
+    ) {
+        self.source = source
+        self.sink = sink
+        chunker = Chunker(polynomial: polynomial)
+        self.workers = max(1, min(workers, 64))
+        self.progress = progress
+    }
 
     /// Prepares a backup of the directory that is open as `directory`.
     ///
@@ -38,11 +58,9 @@ public struct Backup: Sendable {
         workers: Int = Backup.defaultWorkers,
         progress: @escaping @Sendable (TransferProgress) -> Void = { _ in }
     ) throws {
-        root = try FileSystemDirectory(sameAs: directory)
-        self.sink = sink
-        chunker = Chunker(polynomial: polynomial)
-        self.workers = max(1, min(workers, 64))
-        self.progress = progress
+        self.init(
+            source: FileSystemSource(root: try FileSystemDirectory(sameAs: directory)), sink: sink,
+            polynomial: polynomial, workers: workers, progress: progress)
     }
 
     /// The same for a directory by its path, which must not be a symlink.
@@ -51,11 +69,9 @@ public struct Backup: Sendable {
         workers: Int = Backup.defaultWorkers,
         progress: @escaping @Sendable (TransferProgress) -> Void = { _ in }
     ) throws {
-        root = try FileSystemDirectory(path: path)
-        self.sink = sink
-        chunker = Chunker(polynomial: polynomial)
-        self.workers = max(1, min(workers, 64))
-        self.progress = progress
+        self.init(
+            source: FileSystemSource(root: try FileSystemDirectory(path: path)), sink: sink,
+            polynomial: polynomial, workers: workers, progress: progress)
     }
 
     /// Reads everything and hands it to the sink, whose owner finishes it then: the blobs are
@@ -67,57 +83,52 @@ public struct Backup: Sendable {
     @concurrent
     public func run() async throws -> BackupSummary {
         let meter = TransferMeter(observe: progress)
-        let pool = BlockingPool(label: "berth.backup", width: workers + 2)
+        let pool = BlockingPool(
+            label: "berth.backup", width: workers + 1 + source.scansAtOnce)
         let isCancelled = Locked(false)
         return try await withTaskCancellationHandler {
-            let scan = try await pool.run { [root] in Locked(try Scan(root: root)) }
             let worker = BackupWorker(
-                sink: sink, chunker: chunker, pool: pool, meter: meter, chunksAtOnce: workers)
+                source: source, sink: sink, chunker: chunker, pool: pool, meter: meter,
+                chunksAtOnce: workers)
             var plan = BackupPlan()
-            try await work(through: scan, plan: &plan, worker: worker, pool: pool, meter: meter) {
-                isCancelled.withLock { $0 }
-            }
-            return try await finish(plan)
+            var agenda = ScanAgenda(scansAtOnce: source.scansAtOnce)
+            agenda.begin(try await pool.run { [source] in try source.firstPlace() })
+            try await work(
+                through: &agenda, plan: &plan, worker: worker, pool: pool, meter: meter
+            ) { isCancelled.withLock { $0 } }
+            return try await finish(plan, pool)
         } onCancel: {
             isCancelled.withLock { $0 = true }
         }
     }
 
     private enum Outcome: Sendable {
-        case counted(ScanCensus)
-        case scanned(Scan.Batch)
+        case counted(ScanTotals)
+        case scanned(ScanBatch)
         case worked(BackupResult, wasLargeFile: Bool)
     }
 
     /// Keeps the scan and the workers busy until the root's content is stored.
     private func work(
-        through scan: Locked<Scan>, plan: inout BackupPlan, worker: BackupWorker,
+        through agenda: inout ScanAgenda, plan: inout BackupPlan, worker: BackupWorker,
         pool: BlockingPool, meter: TransferMeter, isCancelled: @escaping @Sendable () -> Bool
     ) async throws {
         try await withThrowingTaskGroup(of: Outcome.self) { group in
-            // Beside the second pass, which waits for it at the first hard link only.
-            group.addTask { [root] in
-                .counted(
-                    try await pool.run { try ScanCensus(root: root, isCancelled: isCancelled) })
+            group.addTask { [source] in
+                .counted(try await pool.run { try source.count(isCancelled: isCancelled) })
             }
-            var (isScanning, isScanBlocked, isScanComplete) = (false, false, false)
-            var hardLinks: ScanHardLinks?
             var (running, runningLarge) = (0, 0)
-            while plan.content == nil || hardLinks == nil {
+            while plan.content == nil || !agenda.isCounted {
                 try Task.checkCancellation()
-                if !isScanning, !isScanComplete, plan.backlog < workers * 2 {
-                    isScanning = true
-                    group.addTask { [hardLinks] in
-                        .scanned(
-                            try await pool.run {
-                                try scan.withLock { try $0.next(hardLinks: hardLinks) }
-                            })
+                while plan.backlog < workers * 2, let places = agenda.next() {
+                    group.addTask { [source] in
+                        .scanned(try await pool.run { try source.scan(places) })
                     }
                 }
                 while running < workers * 2,
                     let work = plan.nextWork(
                         allowsLargeFile: runningLarge < Backup.largeFilesAtOnce,
-                        isScanComplete: isScanComplete)
+                        isScanComplete: agenda.isComplete)
                 {
                     var isLarge = false
                     if case .largeFile = work { isLarge = true }
@@ -129,17 +140,13 @@ public struct Backup: Sendable {
                 }
                 guard let outcome = try await group.next() else { break }
                 switch outcome {
-                case .counted(let census):
-                    hardLinks = census.hardLinks
-                    meter.expect(entries: census.entries, bytes: census.fileBytes)
-                    isScanning = isScanning && !isScanBlocked
+                case .counted(let totals):
+                    agenda.isCounted = true
+                    meter.expect(entries: totals.entries, bytes: totals.fileBytes)
                 case .scanned(let batch):
-                    // Without the hard links it goes on once they have been counted.
-                    isScanBlocked = batch.end == .needsHardLinks
-                    isScanning = isScanBlocked && hardLinks == nil
-                    isScanComplete = batch.end == .complete
+                    agenda.handle(batch)
                     for event in batch.events { plan.handle(event) }
-                    let entries = batch.events.filter(\.isCompleteEntry).count
+                    let entries = batch.events.count(where: \.isCompleteEntry)
                     if entries > 0 { meter.advance(entries: Int64(entries)) }
                 case .worked(let result, let wasLargeFile):
                     running -= 1
@@ -151,16 +158,18 @@ public struct Backup: Sendable {
     }
 
     /// Stores the root tree.
-    private func finish(_ plan: BackupPlan) async throws -> BackupSummary {
+    private func finish(_ plan: BackupPlan, _ pool: BlockingPool) async throws -> BackupSummary {
         guard let content = plan.content else {
             preconditionFailure("a backup without work left knows its content")
         }
-        var node = try Scan.rootNode(root, name: Array(Backup.rootName.utf8))
+        var node = try await pool.run { [source] in try source.rootNode() }
         node.subtree = content
         let blob = try sink.prepare(TreeEncoder.encode([node]), kind: .tree)
         if blob.sealed != nil { try await sink.add(blob) }
         var summary = plan.summary
         summary.rootTree = blob.id
+        // Scans at once tell them in any order.
+        summary.nestedSubvolumes.sort { $0.lexicographicallyPrecedes($1) }
         return summary
     }
 }

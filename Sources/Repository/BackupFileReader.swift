@@ -31,20 +31,26 @@ final class BackupFileReader {
     /// A hole is known to reach up to here.
     private var holeEnd: Int64 = 0
 
-    /// Opens the file and checks that it is the one that was scanned.
-    init(_ file: ScanFile, chunker: Chunker) throws {
-        descriptor = try file.parent.file(file.name)
+    /// Takes an open file and checks that it is the one that was scanned.
+    init(_ file: ScanFile, _ open: consuming Descriptor, chunker: Chunker) throws {
+        try Self.check(open, is: file)
+        descriptor = open
         sizeBytes = file.sizeBytes
         self.chunker = chunker
         self.chunker.reset()
+    }
+
+    private static func check(_ open: borrowing Descriptor, is file: ScanFile) throws {
         var now = stat()
-        try descriptor.withNumber { number in
+        try open.withNumber { number in
             try systemCall("fstat") { unsafe fstat(number, &now) }
         }
         let status = FileSystemStatus(now)
-        guard status.device == file.device, status.inode == file.inode, status.kind == .file,
-            status.sizeBytes == file.sizeBytes
-        else { throw Self.changed }
+        var isSame =
+            status.inode == file.inode && status.kind == .file
+            && status.sizeBytes == file.sizeBytes
+        if case .entry(_, _, let device) = file.place, device != status.device { isSame = false }
+        guard isSame else { throw changed }
     }
 
     static var changed: RepositoryError {
@@ -52,19 +58,23 @@ final class BackupFileReader {
             code: .verificationFailed, message: "the file changed while it was being read")
     }
 
-    /// The whole content, for a small file.
-    func readAll() throws -> [UInt8] {
-        let size = Int(sizeBytes)
+    /// The whole content of a small file.
+    ///
+    /// - Throws: `RepositoryError` where it is not the file that was scanned; `PlatformError`.
+    static func content(of file: ScanFile, _ open: borrowing Descriptor) throws -> [UInt8] {
+        try check(open, is: file)
+        let size = Int(file.sizeBytes)
         let content = try unsafe [UInt8](unsafeUninitializedCapacity: size + 1) { buffer, count in
             // One byte more than expected, to see the end.
             while count < size {
                 let got = try unsafe read(
-                    into: UnsafeMutableRawBufferPointer(buffer), from: count, at: Int64(count))
+                    open, into: UnsafeMutableRawBufferPointer(buffer), from: count,
+                    at: Int64(count))
                 if got == 0 { break }
                 count += got
             }
         }
-        guard content.count == size else { throw Self.changed }
+        guard content.count == size else { throw changed }
         return content
     }
 
@@ -81,7 +91,7 @@ final class BackupFileReader {
             }
             seen = read.count
             let room = unsafe window.makeRoom(Self.pieceBytes)
-            let got = try unsafe self.read(into: room, from: 0, at: offset)
+            let got = try unsafe Self.read(descriptor, into: room, from: 0, at: offset)
             if got == 0 { break }
             window.extend(by: got)
             offset += Int64(got)
@@ -126,10 +136,11 @@ final class BackupFileReader {
     }
 
     /// pread(2) into `target` from `start` on; 0 at the end of the file.
-    private func read(
-        into target: UnsafeMutableRawBufferPointer, from start: Int, at position: Int64
+    private static func read(
+        _ open: borrowing Descriptor, into target: UnsafeMutableRawBufferPointer,
+        from start: Int, at position: Int64
     ) throws -> Int {
-        try descriptor.withNumber { number in
+        try open.withNumber { number in
             while true {
                 do {
                     return try systemCall("read") {

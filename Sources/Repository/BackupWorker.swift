@@ -3,6 +3,7 @@ import Platform
 /// Does the work of a backup: reads, cuts, hashes, compresses and seals on a bounded pool of
 /// threads, and hands the blobs to the sink.
 struct BackupWorker: Sendable {
+    private let source: any BackupSource
     private let sink: any BlobSink
     private let chunker: Chunker
     private let pool: BlockingPool
@@ -14,9 +15,10 @@ struct BackupWorker: Sendable {
     /// - Parameters:
     ///   - chunksAtOnce: how many chunks of one large file are in memory.
     init(
-        sink: any BlobSink, chunker: Chunker, pool: BlockingPool, meter: TransferMeter,
-        chunksAtOnce: Int
+        source: any BackupSource, sink: any BlobSink, chunker: Chunker, pool: BlockingPool,
+        meter: TransferMeter, chunksAtOnce: Int
     ) {
+        self.source = source
         self.sink = sink
         self.chunker = chunker
         self.pool = pool
@@ -45,39 +47,38 @@ struct BackupWorker: Sendable {
     ) async throws -> [(file: BackupFile, content: BackupContent)] {
         // In the order of inodes, which is closer to the order on the disk than that of names.
         let ordered = files.sorted { $0.source.inode < $1.source.inode }
-        let readings = try await pool.run { [sink, chunker] in
-            try ordered.map { try BackupWorker.read($0.source, chunker: chunker, sink: sink) }
+        let readings = try await pool.run { [source, sink, chunker] in
+            let contents = try source.contents(of: ordered.map(\.source))
+            return try contents.map { try BackupWorker.prepare($0, chunker, sink) }
         }
         var results: [(file: BackupFile, content: BackupContent)] = []
         results.reserveCapacity(files.count)
+        var new: [PreparedBlob] = []
         var bytes: Int64 = 0
         for (file, reading) in zip(ordered, readings) {
             bytes += file.source.sizeBytes
             switch reading {
             case .failed(let message): results.append((file, .failed(message)))
             case .chunks(let blobs):
-                for blob in blobs where blob.sealed != nil { try await sink.add(blob) }
+                new += blobs.filter { $0.sealed != nil }
                 results.append((file, .chunks(blobs.map(\.id))))
             }
         }
+        try await sink.add(new)
         meter.advance(entries: Int64(files.count), bytes: bytes)
         return results
     }
 
-    private static func read(
-        _ file: ScanFile, chunker: Chunker, sink: any BlobSink
+    private static func prepare(
+        _ content: Result<[UInt8], any Error>, _ chunker: Chunker, _ sink: any BlobSink
     ) throws -> Reading {
-        var chunks: [[UInt8]] = []
-        do {
-            let reader = try BackupFileReader(file, chunker: chunker)
-            let content = try reader.readAll()
-            chunks =
-                content.count <= Chunker.minimumBytes
-                ? [content] : cut(content, with: chunker)
-        } catch {
-            return .failed("\(error)")
+        switch content {
+        case .failure(let error): return .failed("\(error)")
+        case .success(let content):
+            let chunks =
+                content.count <= Chunker.minimumBytes ? [content] : cut(content, with: chunker)
+            return .chunks(try chunks.map { try sink.prepare($0, kind: .data) })
         }
-        return .chunks(try chunks.map { try sink.prepare($0, kind: .data) })
     }
 
     private static func cut(_ content: [UInt8], with chunker: Chunker) -> [[UInt8]] {
@@ -98,8 +99,10 @@ struct BackupWorker: Sendable {
     private func storeLarge(_ file: BackupFile) async throws -> BackupContent {
         let reader: Locked<BackupFileReader>
         do {
-            reader = try await pool.run { [chunker] in
-                Locked(try BackupFileReader(file.source, chunker: chunker))
+            reader = try await pool.run { [source, chunker] in
+                Locked(
+                    try BackupFileReader(
+                        file.source, try source.open(file.source), chunker: chunker))
             }
         } catch {
             return .failed("\(error)")
@@ -167,7 +170,7 @@ struct BackupWorker: Sendable {
         let blobs = try await pool.run { [sink] in
             try trees.map { try sink.prepare(TreeEncoder.encode($0.nodes), kind: .tree) }
         }
-        for blob in blobs where blob.sealed != nil { try await sink.add(blob) }
+        try await sink.add(blobs.filter { $0.sealed != nil })
         return zip(trees, blobs).map { ($0.directory, $1.id) }
     }
 }

@@ -38,6 +38,16 @@ public protocol BlobSink: Sendable {
 
     /// Takes a prepared blob; waits while too many bytes are on their way to the store.
     func add(_ blob: PreparedBlob) async throws
+
+    /// Takes several, which costs less than one after another.
+    func add(_ blobs: [PreparedBlob]) async throws
+}
+
+extension BlobSink {
+    /// One after another.
+    public func add(_ blobs: [PreparedBlob]) async throws {
+        for blob in blobs { try await add(blob) }
+    }
 }
 
 /// Where the blobs of a restore come from.

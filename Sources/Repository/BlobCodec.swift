@@ -22,14 +22,11 @@ public final class BlobCodec: Sendable {
     }
 
     /// SHA-256 of pieces that follow one another.
-    func id(of pieces: [[UInt8]]) throws -> BlobID {
+    public func id(of pieces: [[UInt8]]) throws -> BlobID {
         try digests.with { $0.id(of: pieces) }
     }
 
     /// Compresses and seals.
-    ///
-    /// Data that zstd does not shrink is stored as it is (type 0 of the format); trees are always
-    /// compressed, because stock `prune` would repack them otherwise.
     ///
     /// - Throws: `RepositoryError`: `library`, or `limitExceeded` for a blob beyond 512 MiB.
     public func encode(_ plaintext: [UInt8], id: BlobID, kind: BlobKind) throws -> PreparedBlob {
@@ -39,16 +36,22 @@ public final class BlobCodec: Sendable {
                 message: "a blob of \(plaintext.count) bytes; at most "
                     + "\(PackHeader.blobLimitBytes) (a directory with too many entries?)")
         }
-        guard try kind == .tree || looksCompressible(plaintext) else {
-            return PreparedBlob(
-                id: id, kind: kind, sealed: try sealer.seal(plaintext),
-                plaintextBytes: plaintext.count, isCompressed: false)
-        }
-        let compressed = try compression.compress(plaintext)
-        let isCompressed = kind == .tree || compressed.count < plaintext.count
+        let compressed = try compressed(plaintext, kind: kind)
         return PreparedBlob(
-            id: id, kind: kind, sealed: try sealer.seal(isCompressed ? compressed : plaintext),
-            plaintextBytes: plaintext.count, isCompressed: isCompressed)
+            id: id, kind: kind, sealed: try sealer.seal(compressed ?? plaintext),
+            plaintextBytes: plaintext.count, isCompressed: compressed != nil)
+    }
+
+    /// The form in which a blob is sealed, or nil where that is the plaintext itself.
+    ///
+    /// Data that zstd does not shrink is stored as it is (type 0 of the format); trees are always
+    /// compressed, because stock `prune` would repack them otherwise.
+    ///
+    /// - Throws: `RepositoryError` with code `library`.
+    public func compressed(_ plaintext: [UInt8], kind: BlobKind) throws -> [UInt8]? {
+        guard try kind == .tree || looksCompressible(plaintext) else { return nil }
+        let compressed = try compression.compress(plaintext)
+        return kind == .tree || compressed.count < plaintext.count ? compressed : nil
     }
 
     /// Whether a large blob is worth zstd's time: four samples of it, spread evenly, shrink by a

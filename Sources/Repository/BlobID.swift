@@ -39,9 +39,14 @@ public struct BlobID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// - Parameter hex: exactly 64 lower-case hexadecimal digits; nil is returned for anything else.
     public init?(hex: some StringProtocol) {
+        self.init(hex: hex.utf8)
+    }
+
+    /// The same for text that is bytes.
+    init?(hex: some Sequence<UInt8>) {
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         var count = 0
-        for unit in hex.utf8 {
+        for unit in hex {
             let digit: UInt8
             switch unit {
             case 0x30...0x39: digit = unit - 0x30

@@ -9,6 +9,39 @@ import Platform
     private let nonceCipher: OpaquePointer
     private let authenticator: OpaquePointer
     private let authenticationKey: SecretBytes
+    /// Random bytes that no seal has used.
+    private var randomness: [UInt8] = []
+
+    /// Random bytes fetched at once: one call for each small blob costs as much as sealing it.
+    private static let randomBytesAtOnce = 4096
+
+    /// Sixteen random bytes, never all zero, that nothing else is sealed under.
+    struct IV {
+        fileprivate let first: UInt64
+        fileprivate let second: UInt64
+
+        func copy(to target: UnsafeMutablePointer<UInt8>) {
+            let raw = UnsafeMutableRawPointer(target)
+            unsafe raw.storeBytes(of: first, as: UInt64.self)
+            unsafe raw.storeBytes(of: second, toByteOffset: 8, as: UInt64.self)
+        }
+    }
+
+    /// - Throws: `RepositoryError` with code `library`.
+    func nextIV() throws -> IV {
+        while true {
+            if randomness.count < 16 { randomness = try randomBytes(Self.randomBytesAtOnce) }
+            let words = unsafe randomness.withUnsafeBytes { bytes in
+                let start = bytes.count - 16
+                return unsafe (
+                    bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self),
+                    bytes.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self)
+                )
+            }
+            randomness.removeLast(16)
+            if words != (0, 0) { return IV(first: words.0, second: words.1) }
+        }
+    }
 
     /// - Throws: `RepositoryError` with code `library`.
     init(key: RepositoryKey) throws {
@@ -69,21 +102,22 @@ import Platform
     ) throws {
         var isDone = false
         try authenticationKey.withBytes { r in
-            var oneTime = r + [UInt8](repeating: 0, count: 16)
-            var written: Int32 = 0
-            let isEncrypted = unsafe oneTime.withUnsafeMutableBufferPointer { key in
-                guard let base = key.baseAddress else { return Int32(0) }
-                return unsafe EVP_EncryptUpdate(nonceCipher, base + 16, &written, nonce, 16)
+            try unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { oneTime in
+                guard let key = oneTime.baseAddress else { return }
+                defer { unsafe OPENSSL_cleanse(key, 32) }
+                for index in 0..<16 { unsafe key[index] = r[index] }
+                var written: Int32 = 0
+                let isEncrypted = unsafe EVP_EncryptUpdate(
+                    nonceCipher, key + 16, &written, nonce, 16)
+                guard isEncrypted == 1, written == 16 else { throw Self.failure("AES-128-ECB") }
+                var length = 0
+                isDone =
+                    unsafe EVP_MAC_init(authenticator, key, 32, nil) == 1
+                    && EVP_MAC_update(
+                        authenticator, message.bindMemory(to: UInt8.self).baseAddress,
+                        message.count) == 1
+                    && EVP_MAC_final(authenticator, tag, &length, 16) == 1 && length == 16
             }
-            guard isEncrypted == 1, written == 16 else { throw Self.failure("AES-128-ECB") }
-            var length = 0
-            isDone =
-                unsafe EVP_MAC_init(authenticator, oneTime, oneTime.count, nil) == 1
-                && EVP_MAC_update(
-                    authenticator, message.bindMemory(to: UInt8.self).baseAddress, message.count)
-                    == 1
-                && EVP_MAC_final(authenticator, tag, &length, 16) == 1 && length == 16
-            unsafe OPENSSL_cleanse(&oneTime, oneTime.count)
         }
         guard isDone else { throw Self.failure("POLY1305") }
     }

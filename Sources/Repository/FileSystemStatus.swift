@@ -1,18 +1,41 @@
 import Glibc
 
 /// What stat(2) says of an entry, as far as a backup cares.
-struct FileSystemStatus: Sendable, Hashable {
-    let device: UInt64
-    let inode: UInt64
+public struct FileSystemStatus: Sendable, Hashable {
+    /// `st_dev`; 0 where it does not matter.
+    public let device: UInt64
+    /// `st_ino`.
+    public let inode: UInt64
     /// `st_mode`, type bits included.
-    let mode: UInt32
-    let links: UInt64
-    let uid: UInt32
-    let gid: UInt32
-    let sizeBytes: Int64
-    let modified: NodeTime
+    public let mode: UInt32
+    /// `st_nlink`.
+    public let links: UInt64
+    /// The owner's number.
+    public let uid: UInt32
+    /// The group's number.
+    public let gid: UInt32
+    /// Length of a file.
+    public let sizeBytes: Int64
+    /// When the content was last changed.
+    public let modified: NodeTime
     /// `st_rdev`.
-    let specialDevice: UInt64
+    public let specialDevice: UInt64
+
+    /// Makes one from what another source tells.
+    public init(
+        inode: UInt64, mode: UInt32, links: UInt64, uid: UInt32, gid: UInt32, sizeBytes: Int64,
+        modified: NodeTime, specialDevice: UInt64
+    ) {
+        device = 0
+        self.inode = inode
+        self.mode = mode
+        self.links = links
+        self.uid = uid
+        self.gid = gid
+        self.sizeBytes = sizeBytes
+        self.modified = modified
+        self.specialDevice = specialDevice
+    }
 
     init(_ status: stat) {
         device = UInt64(status.st_dev)
@@ -27,7 +50,8 @@ struct FileSystemStatus: Sendable, Hashable {
         specialDevice = UInt64(status.st_rdev)
     }
 
-    var kind: Node.Kind {
+    /// What the entry is.
+    public var kind: Node.Kind {
         switch mode & S_IFMT {
         case S_IFDIR: .directory
         case S_IFLNK: .symlink

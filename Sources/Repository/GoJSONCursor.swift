@@ -1,16 +1,21 @@
-/// Reads JSON from front to back, for trees: bytes stay bytes, nothing is built that is not asked
+/// Reads JSON from front to back, for trees and indexes: bytes stay bytes, nothing is built that is not asked
 /// for, and nesting is limited.
 ///
 /// Accepts what Go's decoder accepts: any white space, fields in any order, unknown fields.
 struct GoJSONCursor {
     private let bytes: [UInt8]
+    private let name: String
     private var index = 0
 
     /// How deep the values of unknown fields may nest.
     private static let depthLimit = 64
 
-    init(_ bytes: [UInt8]) {
+    /// - Parameters:
+    ///   - bytes: the JSON.
+    ///   - name: what it is, for the error.
+    init(_ bytes: [UInt8], of name: String = "tree") {
         self.bytes = bytes
+        self.name = name
     }
 
     /// Whether only white space is left.
@@ -87,6 +92,18 @@ struct GoJSONCursor {
         throw failure("string without end")
     }
 
+    /// A string that is a blob's or a file's id.
+    mutating func blobID() throws(RepositoryError) -> BlobID {
+        try expect("\"")
+        guard let id = BlobID(hex: bytes[index...].prefix(64)) else { throw failure("not an id") }
+        index += 64
+        guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else {
+            throw failure("not an id")
+        }
+        index += 1
+        return id
+    }
+
     /// A number without sign, fraction or exponent.
     mutating func number() throws(RepositoryError) -> UInt64 {
         skipSpace()
@@ -131,7 +148,7 @@ struct GoJSONCursor {
     }
 
     func failure(_ reason: String) -> RepositoryError {
-        .corrupt("tree", "\(reason) at byte \(index)")
+        .corrupt(name, "\(reason) at byte \(index)")
     }
 
     private func isScalarByte(_ byte: UInt8) -> Bool {
@@ -144,7 +161,11 @@ struct GoJSONCursor {
     }
 
     private mutating func skipSpace() {
-        while index < bytes.count, [0x20, 0x0A, 0x0D, 0x09].contains(bytes[index]) { index += 1 }
+        while index < bytes.count {
+            let byte = bytes[index]
+            guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return }
+            index += 1
+        }
     }
 
     /// Reads what follows a backslash.

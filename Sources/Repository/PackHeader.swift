@@ -47,6 +47,46 @@ public struct PackDescription: Hashable, Sendable {
     }
 }
 
+extension PackDescription {
+    /// The plaintext of the pack's header: its blobs in the shortest form there is.
+    public var header: [UInt8] { PackHeader.encode(blobs) }
+
+    /// A pack from the plaintext of its header.
+    ///
+    /// - Throws: `RepositoryError` with code `corrupt` where the header is none, or is not that of
+    ///   a pack of this length.
+    public init(id: BlobID, bytes: Int64, header: [UInt8]) throws {
+        let object = "the header of pack \(id)"
+        let blobs = try PackHeader.decode(header, object: object)
+        guard PackHeader.packBytes(of: blobs) == bytes else {
+            throw RepositoryError.corrupt(object, "it is not that of a pack of \(bytes) bytes")
+        }
+        self.init(id: id, bytes: bytes, blobs: blobs)
+    }
+}
+
+/// A pack as its writer announces it, to be compared with what is stored.
+public struct AnnouncedPack: Hashable, Sendable {
+    /// SHA-256 of the whole file.
+    public let id: BlobID
+    /// The length of the file.
+    public let bytes: Int64
+    /// SHA-256 of the plaintext of its header.
+    public let headerDigest: BlobID
+
+    /// Makes one from its parts.
+    public init(id: BlobID, bytes: Int64, headerDigest: BlobID) {
+        self.id = id
+        self.bytes = bytes
+        self.headerDigest = headerDigest
+    }
+
+    /// What the writer of a pack announces.
+    public init(_ pack: PackDescription) {
+        self.init(id: pack.id, bytes: pack.bytes, headerDigest: BlobID(hashing: pack.header))
+    }
+}
+
 /// The header at the end of a pack (restic design, "Pack Format"): an entry for each blob, sealed,
 /// and the length of that as four little-endian bytes.
 public enum PackHeader {

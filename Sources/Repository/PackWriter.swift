@@ -33,13 +33,13 @@ public actor PackWriter: BlobSink {
     public struct Options: Sendable {
         /// A pack is full when it holds so many bytes; default 16 MiB, 1 to 128 MiB.
         public var packBytes: Int
-        /// How many full packs may be on their way at once; default 3, at least 1.
+        /// How many full packs may be on their way at once; default 2, at least 1.
         public var packsInFlight: Int
 
         /// - Parameters:
         ///   - packBytes: a pack is full when it holds so many bytes.
         ///   - packsInFlight: how many full packs may be on their way at once.
-        public init(packBytes: Int = 16 << 20, packsInFlight: Int = 3) {
+        public init(packBytes: Int = 16 << 20, packsInFlight: Int = 2) {
             self.packBytes = min(max(packBytes, 1 << 20), 128 << 20)
             self.packsInFlight = max(packsInFlight, 1)
         }
@@ -54,6 +54,8 @@ public actor PackWriter: BlobSink {
     private let taken = Locked(Set<BlobHandle>())
 
     private var open: [BlobKind: [PackBuilder]] = [:]
+    /// Random bits that are left, below a one that marks their end.
+    private var coins: UInt64 = 1
     private var inFlight = 0
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var failure: (any Error)?
@@ -114,6 +116,11 @@ public actor PackWriter: BlobSink {
         if let full = place(blob, sealed: sealed) { try await write(full) }
     }
 
+    /// The same for several, without a change of threads for each.
+    public func add(_ blobs: [PreparedBlob]) async throws {
+        for blob in blobs { try await add(blob) }
+    }
+
     /// Stores what is still open and answers all packs of the run.
     ///
     /// - Throws: as `add`.
@@ -142,7 +149,7 @@ public actor PackWriter: BlobSink {
     private func place(_ blob: PreparedBlob, sealed: [UInt8]) -> PackBuilder? {
         var pair = open.removeValue(forKey: blob.kind) ?? []
         while pair.count < 2 { pair.append(PackBuilder(kind: blob.kind)) }
-        let choice = Int.random(in: 0..<2)
+        let choice = coin()
         pair[choice].append(blob, sealed: sealed)
         let isFull =
             pair[choice].byteCount >= options.packBytes
@@ -150,6 +157,13 @@ public actor PackWriter: BlobSink {
         let full = isFull ? pair.remove(at: choice) : nil
         open[blob.kind] = pair
         return full
+    }
+
+    /// A random bit; asking the kernel for each blob would cost more than placing it.
+    private func coin() -> Int {
+        if coins == 1 { coins = UInt64.random(in: .min ... .max) | 1 << 63 }
+        defer { coins >>= 1 }
+        return Int(coins & 1)
     }
 
     /// At the end two small packs become one.

@@ -46,6 +46,11 @@ public struct RepositoryIndex: Sendable {
     /// An index of nothing.
     public init() {}
 
+    /// An index of packs.
+    public init(_ packs: [PackDescription]) {
+        for pack in packs { insert(pack) }
+    }
+
     /// How many different blobs there are.
     public var blobCount: Int { entries.count }
 

@@ -20,6 +20,23 @@ extension OpenRepository {
         }
     }
 
+    /// Reads back the headers of packs, which tell what is in them, and compares them with what
+    /// was announced.
+    ///
+    /// - Returns: the packs, in the order of `packs`.
+    /// - Throws: `RepositoryError`: `missing` or `corrupt` naming the pack, `store`.
+    public func readHeaders(of packs: [AnnouncedPack]) async throws -> [PackDescription] {
+        try await concurrentMap(packs, width: Self.readWidth) { pack in
+            let read = try await readHeader(of: pack.id)
+            guard AnnouncedPack(read) == pack else {
+                throw RepositoryError.corrupt(
+                    try ObjectName.pack(pack.id).text,
+                    "its header does not list the blobs that were announced")
+            }
+            return read
+        }
+    }
+
     /// What a pack's header says about the pack.
     ///
     /// - Throws: `RepositoryError`: `missing` or `corrupt` naming the pack, `store`.

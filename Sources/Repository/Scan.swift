@@ -110,33 +110,22 @@ struct Scan: Sendable {
         guard status.kind == .file, status.sizeBytes > 0 else {
             return .entry(directory: directory, node: node)
         }
-        let source = ScanFile(
-            parent: entry.parent, name: entry.name, device: status.device, inode: status.inode,
-            sizeBytes: status.sizeBytes)
-        return .file(directory: directory, node: node, source: source)
+        return .file(directory: directory, node: node, source: ScanFile(entry))
     }
 
     private func node(of entry: FileSystemWalk.Entry) throws -> Node {
-        let status = entry.status
-        var node = Scan.plainNode(name: entry.name, status: status)
-        node.extendedAttributes = try Scan.checked(entry.parent.attributes(of: entry.name))
-        switch status.kind {
-        case .symlink: node.linkTarget = try entry.parent.linkTarget(of: entry.name)
-        case .blockDevice, .characterDevice: node.device = status.specialDevice
-        case .file: node.sizeBytes = UInt64(status.sizeBytes)
-        case .directory, .fifo, .socket: break
-        }
-        if status.kind != .directory, let group = hardLinks?.group(ofInode: status.inode) {
-            node.links = group.links
-            node.inode = group.inode
-            node.deviceID = Node.canonicalDeviceID
-        } else if [.file, .symlink, .blockDevice, .characterDevice].contains(status.kind) {
-            node.links = 1
-        }
-        return node
+        let attributes = try entry.parent.attributes(of: entry.name)
+        let target =
+            entry.status.kind == .symlink ? try entry.parent.linkTarget(of: entry.name) : []
+        let group =
+            entry.status.kind == .directory
+            ? nil : hardLinks?.group(ofInode: entry.status.inode)
+        return try Node(
+            name: entry.name, status: entry.status, attributes: attributes, linkTarget: target,
+            links: group.map { EntryReader.Links(count: $0.links, canonicalInode: $0.inode) })
     }
 
-    private static func plainNode(name: [UInt8], status: FileSystemStatus) -> Node {
+    static func plainNode(name: [UInt8], status: FileSystemStatus) -> Node {
         Node(
             name: name, kind: status.kind, mode: NodeMode(status: status.mode),
             modified: status.modified, uid: status.uid, gid: status.gid)
@@ -144,14 +133,14 @@ struct Scan: Sendable {
 
     /// A constant, because btrfs shows the place of a subvolume with a time that changes at every
     /// look.
-    private static func nestedNode(name: [UInt8]) -> Node {
+    static func nestedNode(name: [UInt8]) -> Node {
         Node(
             name: name, kind: .directory, mode: NodeMode(status: 0o040_755),
             modified: NodeTime(seconds: 0), uid: 0, gid: 0)
     }
 
     /// A tree holds attribute names as JSON text, so only UTF-8 survives.
-    private static func checked(
+    static func checked(
         _ attributes: [Node.ExtendedAttribute]
     ) throws -> [Node.ExtendedAttribute] {
         guard let bad = attributes.first(where: { !UTF8Sequence.isValid($0.name) }) else {
@@ -163,5 +152,37 @@ struct Scan: Sendable {
                 the extended attribute '\(String(decoding: bad.name, as: UTF8.self))' has a name \
                 that is not UTF-8, which the repository format cannot hold
                 """)
+    }
+}
+
+extension Node {
+    /// The canonical node of an entry, without a file's content and a directory's subtree.
+    ///
+    /// - Parameters:
+    ///   - name: the raw name.
+    ///   - status: what stat(2) says.
+    ///   - attributes: ascending by raw name.
+    ///   - linkTarget: where a symlink leads; empty for everything else.
+    ///   - links: nil where it has one name, and for directories.
+    /// - Throws: `RepositoryError` with code `unsupported` where the format cannot hold it.
+    public init(
+        name: [UInt8], status: FileSystemStatus, attributes: [ExtendedAttribute],
+        linkTarget: [UInt8], links: EntryReader.Links?
+    ) throws {
+        self = Scan.plainNode(name: name, status: status)
+        extendedAttributes = try Scan.checked(attributes)
+        self.linkTarget = linkTarget
+        switch status.kind {
+        case .blockDevice, .characterDevice: device = status.specialDevice
+        case .file: sizeBytes = UInt64(status.sizeBytes)
+        case .symlink, .directory, .fifo, .socket: break
+        }
+        if let links {
+            self.links = links.count
+            inode = links.canonicalInode
+            deviceID = Node.canonicalDeviceID
+        } else if [.file, .symlink, .blockDevice, .characterDevice].contains(status.kind) {
+            self.links = 1
+        }
     }
 }

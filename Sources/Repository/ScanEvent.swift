@@ -1,6 +1,8 @@
-/// What the scan of a tree tells, in order: directories by numbers of their own, entries in the
-/// order of their names.
-enum ScanEvent: Sendable {
+public import Platform
+
+/// What the scan of a tree tells: directories by numbers of their own, the entries of each
+/// ascending by their names.
+public enum ScanEvent: Sendable {
     /// A directory begins; its node, without subtree, is the next entry of `parent`.
     case enter(directory: Int, parent: Int, node: Node)
     /// All entries of a directory have been told.
@@ -26,10 +28,48 @@ enum ScanEvent: Sendable {
 }
 
 /// Where a file's content is read from, and what the file must still be then.
-struct ScanFile: Sendable {
-    let parent: FileSystemDirectory
-    let name: [UInt8]
-    let device: UInt64
-    let inode: UInt64
-    let sizeBytes: Int64
+public struct ScanFile: Sendable {
+    /// How it is reached.
+    enum Place: Sendable {
+        case entry(of: FileSystemDirectory, name: [UInt8], device: UInt64)
+        case inode(generation: UInt64)
+    }
+
+    let place: Place
+    /// Its inode.
+    public let inode: UInt64
+    /// How long it is.
+    public let sizeBytes: Int64
+    /// Whether its content lies with the metadata.
+    public let isInline: Bool
+
+    init(_ entry: FileSystemWalk.Entry) {
+        place = .entry(of: entry.parent, name: entry.name, device: entry.status.device)
+        inode = entry.status.inode
+        sizeBytes = entry.status.sizeBytes
+        isInline = false
+    }
+
+    /// A file of a snapshot, reached by its number.
+    public init(inode: UInt64, generation: UInt64, sizeBytes: Int64, isInline: Bool) {
+        place = .inode(generation: generation)
+        self.inode = inode
+        self.sizeBytes = sizeBytes
+        self.isInline = isInline
+    }
+
+    /// The whole content, from the open file, which must be the one that was scanned.
+    ///
+    /// - Throws: `RepositoryError` where it is another or has changed; `PlatformError`.
+    public func content(_ open: borrowing Descriptor) throws -> [UInt8] {
+        try BackupFileReader.content(of: self, open)
+    }
+
+    /// The generation of an inode that is reached by its number.
+    public var generation: UInt64? {
+        switch place {
+        case .entry: nil
+        case .inode(let generation): generation
+        }
+    }
 }

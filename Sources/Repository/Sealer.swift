@@ -24,30 +24,40 @@ public final class Sealer: Sendable {
     ///
     /// - Throws: `RepositoryError` with code `library`.
     public func seal(_ plaintext: [UInt8]) throws -> [UInt8] {
-        var iv = try randomBytes(Self.ivBytes)
-        while iv.allSatisfy({ $0 == 0 }) { iv = try randomBytes(Self.ivBytes) }
-        return try seal(plaintext, iv: iv)
+        let count = plaintext.count
+        return try contexts.with { contexts in
+            let iv = try contexts.nextIV()
+            return try unsafe Self.seal(plaintext, count, contexts) { unsafe iv.copy(to: $0) }
+        }
     }
 
     /// Encrypts under a given IV, which must never be used twice; for known-answer tests.
     func seal(_ plaintext: [UInt8], iv: [UInt8]) throws -> [UInt8] {
-        let count = plaintext.count
-        return try contexts.with { contexts in
-            try unsafe [UInt8](
-                unsafeUninitializedCapacity: count + Self.overheadBytes
-            ) { buffer, initialized in
-                guard let base = buffer.baseAddress else { return }
-                let cipher = unsafe base + Self.ivBytes
-                for (index, byte) in iv.enumerated() { unsafe base[index] = byte }
-                try unsafe plaintext.withUnsafeBufferPointer { plain in
-                    guard let start = plain.baseAddress else { return }
-                    try unsafe contexts.crypt(iv: base, input: start, count: count, output: cipher)
-                }
-                try unsafe contexts.authenticate(
-                    nonce: base, message: UnsafeRawBufferPointer(start: cipher, count: count),
-                    tag: cipher + count)
-                initialized = count + Self.overheadBytes
+        try contexts.with { contexts in
+            try unsafe Self.seal(plaintext, plaintext.count, contexts) { target in
+                for (index, byte) in iv.enumerated() { unsafe target[index] = byte }
             }
+        }
+    }
+
+    private static func seal(
+        _ plaintext: [UInt8], _ count: Int, _ contexts: CipherContexts,
+        iv writeIV: (UnsafeMutablePointer<UInt8>) -> Void
+    ) throws -> [UInt8] {
+        try unsafe [UInt8](
+            unsafeUninitializedCapacity: count + overheadBytes
+        ) { buffer, initialized in
+            guard let base = buffer.baseAddress else { return }
+            let cipher = unsafe base + ivBytes
+            unsafe writeIV(base)
+            try unsafe plaintext.withUnsafeBufferPointer { plain in
+                guard let start = plain.baseAddress else { return }
+                try unsafe contexts.crypt(iv: base, input: start, count: count, output: cipher)
+            }
+            try unsafe contexts.authenticate(
+                nonce: base, message: UnsafeRawBufferPointer(start: cipher, count: count),
+                tag: cipher + count)
+            initialized = count + overheadBytes
         }
     }
 
@@ -79,11 +89,16 @@ public final class Sealer: Sendable {
         }
         let cipher = unsafe base + Self.ivBytes
         return try contexts.with { contexts in
-            var tag = [UInt8](repeating: 0, count: Self.macBytes)
-            try unsafe contexts.authenticate(
-                nonce: base, message: UnsafeRawBufferPointer(start: cipher, count: count),
-                tag: &tag)
-            guard unsafe CRYPTO_memcmp(tag, cipher + count, Self.macBytes) == 0 else {
+            let isRight = try unsafe withUnsafeTemporaryAllocation(
+                of: UInt8.self, capacity: Self.macBytes
+            ) { tag -> Bool in
+                guard let place = tag.baseAddress else { return false }
+                try unsafe contexts.authenticate(
+                    nonce: base, message: UnsafeRawBufferPointer(start: cipher, count: count),
+                    tag: place)
+                return unsafe CRYPTO_memcmp(place, cipher + count, Self.macBytes) == 0
+            }
+            guard isRight else {
                 throw RepositoryError.corrupt(object(), "its MAC does not match")
             }
             return try unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in

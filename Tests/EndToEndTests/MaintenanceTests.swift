@@ -83,12 +83,12 @@ extension Fleet {
         try await done("backup", "list", "notes", "-o", "id").split(separator: "\n").count
     }
 
-    private func key() async throws -> (place: String, password: String) {
+    func key() async throws -> (place: String, password: String) {
         let document = try await document("backup", "export-key", "notes")
         return (document["location"]?.text ?? "", document["password"]?.text ?? "")
     }
 
-    fileprivate func packBytes() async throws -> Int {
+    func packBytes() async throws -> Int {
         let place = try await key().place
         return Int(
             try await shell(
@@ -97,14 +97,14 @@ extension Fleet {
             .trimmed) ?? 0
     }
 
-    fileprivate func largestPack() async throws -> String {
+    func largestPack() async throws -> String {
         let place = try await key().place
         return try await shell(
             "find '\(place)/data' -type f -printf '%s %p\\n' | sort -rn | head -1 | cut -d' ' -f2"
         ).trimmed
     }
 
-    fileprivate func restic(_ arguments: String...) async throws -> String {
+    func restic(_ arguments: String...) async throws -> String {
         let (place, password) = try await key()
         let result = try await ChildProcess.run(
             "restic", ["--repo", place, "--no-cache"] + arguments,

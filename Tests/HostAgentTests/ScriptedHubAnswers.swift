@@ -183,17 +183,12 @@ extension ScriptedHub {
         await state.withLock { $0.beforeCommit }?()
         // Whoever asked is dead: the request got no further.
         try Task.checkCancellation()
-        let packs = try request.packs.map { pack in
-            PackDescription(
-                id: try present(BlobID(hex: pack.id)), bytes: pack.bytes,
-                blobs: try pack.blobs.map { blob in
-                    PackedBlob(
-                        id: try present(BlobID(hex: blob.id)),
-                        kind: try present(BlobKind(rawValue: blob.kind)),
-                        offset: UInt32(blob.offset), length: UInt32(blob.length),
-                        uncompressedLength: blob.uncompressedLength.map { UInt32($0) })
-                })
-        }
+        let packs = try await repository.readHeaders(
+            of: try request.packs.map { pack in
+                AnnouncedPack(
+                    id: try present(BlobID(hex: pack.id)), bytes: pack.bytes,
+                    headerDigest: try present(BlobID(hex: pack.headerDigest)))
+            })
         _ = try await repository.writeIndex(packs)
         let reference = BackupReference(
             id: request.backup, project: project, snapshot: request.rootTree,

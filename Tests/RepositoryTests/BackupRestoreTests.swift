@@ -183,11 +183,12 @@ struct BackupRestoreTests {
         let root = try FileSystemDirectory(path: path)
         let status = try root.status(of: Array("bad".utf8))
         let source = ScanFile(
-            parent: root, name: Array("bad".utf8), device: status.device, inode: status.inode,
-            sizeBytes: status.sizeBytes)
+            FileSystemWalk.Entry(name: Array("bad".utf8), status: status, parent: root))
         try systemCall("truncate") { unsafe truncate(path + "/bad", 3 << 20) }
         #expect(throws: RepositoryError.self) {
-            try BackupFileReader(source, chunker: Chunker(polynomial: try Self.polynomial))
+            try BackupFileReader(
+                source, try root.file(Array("bad".utf8)),
+                chunker: Chunker(polynomial: try Self.polynomial))
         }
         // A plan that hears of it leaves the file out and stays consistent.
         var plan = BackupPlan()

@@ -29,7 +29,7 @@ struct ParserTests {
         let text = unsafe getenv("BERTH_FUZZ_ROUNDS").map { unsafe String(cString: $0) }
         let rounds = text.flatMap { Int($0) } ?? 1_000_000
         let seed = UInt64.random(in: .min ... .max) | 1
-        print("\(parser) seed \(seed)")
+        print("\(parser): \(rounds) cases, seed \(seed)")
         let refused = try Self.feed(parser, rounds: rounds, seed: seed)
         #expect(refused > rounds / 3, "seed \(seed)")
         var usage = rusage()
@@ -48,7 +48,7 @@ struct ParserTests {
         var refused = 0
         for round in 0..<rounds {
             var bytes: [UInt8]
-            switch round % 4 {
+            switch round % 6 {
             case 0:
                 bytes = (0..<Int.random(in: 0...300, using: &random)).map { _ in
                     UInt8.random(in: 0...255, using: &random)
@@ -60,9 +60,11 @@ struct ParserTests {
                     bytes[Int.random(in: 0..<bytes.count, using: &random)] =
                         UInt8.random(in: 0...255, using: &random)
                 }
-            default:
+            case 3:
                 let cut = Int.random(in: 0..<valid.count, using: &random)
                 bytes = Array(valid[cut...] + valid[..<cut])
+            case 4: bytes = Mutation.splice(valid, using: &random)
+            default: bytes = Mutation.rewrite(valid, using: &random)
             }
             do {
                 try parser.parse(bytes, codec)
@@ -71,6 +73,46 @@ struct ParserTests {
             }
         }
         return refused
+    }
+
+    /// Changes that keep the structure for the most part, so that what lies deep in it is met too.
+    private enum Mutation {
+        /// What parsers decide by, and what their numbers end at.
+        private static let words: [[UInt8]] =
+            [
+                "{", "}", "[", "]", ":", ",", "\"", "\\", "null", "true", "-1", "0", "1e999",
+                "18446744073709551615", "18446744073709551616", "4294967295", "4294967296",
+                "\\u0000", "\\ud800", "\\x2f", "..", "/", "dir", "tree", "data", "symlink",
+                "\"content\":null", "\"subtree\":null", "\"packs\":", "\"nodes\":",
+            ].map { Array($0.utf8) } + [[0], [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0x80], [2], [3]]
+
+        /// A part of it is put in elsewhere, or left out, or repeated many times.
+        static func splice(_ valid: [UInt8], using random: inout SeededRandom) -> [UInt8] {
+            let ends = (0..<2).map { _ in Int.random(in: 0...valid.count, using: &random) }.sorted()
+            let part = valid[ends[0]..<ends[1]]
+            switch Int.random(in: 0..<3, using: &random) {
+            case 0: return Array(valid[..<ends[0]] + valid[ends[1]...])
+            case 1:
+                let times = Int.random(in: 2...40, using: &random)
+                return Array(
+                    valid[..<ends[1]] + (1..<times).flatMap { _ in part } + valid[ends[1]...])
+            default:
+                let place = Int.random(in: 0...valid.count, using: &random)
+                return Array(valid[..<place] + part + valid[place...])
+            }
+        }
+
+        /// Words in place of a few bytes.
+        static func rewrite(_ valid: [UInt8], using random: inout SeededRandom) -> [UInt8] {
+            var bytes = valid
+            for _ in 0..<Int.random(in: 1...5, using: &random) where !bytes.isEmpty {
+                let start = Int.random(in: 0..<bytes.count, using: &random)
+                let end = min(start + Int.random(in: 0...8, using: &random), bytes.count)
+                let word = words[Int.random(in: 0..<words.count, using: &random)]
+                bytes.replaceSubrange(start..<end, with: word)
+            }
+            return bytes
+        }
     }
 
     enum Parser: String, CaseIterable {
@@ -83,7 +125,7 @@ struct ParserTests {
             switch self {
             case .packHeader: return PackHeader.encode([blob, blob, blob])
             case .index:
-                return try IndexFile(packs: [.init(id: id, bytes: 999, blobs: [blob])]).encode()
+                return IndexFile(packs: [.init(id: id, bytes: 999, blobs: [blob])]).encode()
             case .snapshot:
                 return try JSONFile.encode(
                     SnapshotFile(time: .now(), tree: id, paths: ["/"], hostname: "a"))

@@ -66,7 +66,7 @@ struct RepairTests {
         let report = try await repair.repairSnapshots()
         #expect(report.unreadable.isEmpty && !report.repaired.isEmpty)
         #expect(!report.lostPaths.isEmpty)
-        for (old, _) in report.repaired { try await repository.removeSnapshot(old) }
+        for (old, _, _) in report.repaired { try await repository.removeSnapshot(old) }
         #expect(try await repository.check(.all).isSound)
         let restic = history.fixture.restic
         #expect(try await restic.run("check", "--read-data").isSuccess)

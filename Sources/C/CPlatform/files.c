@@ -3,8 +3,10 @@
 
 #include "cplatform.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <string.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -40,6 +42,21 @@ int berth_fremovexattr(int descriptor, const char *name) { return fremovexattr(d
 long berth_file_system_kind(int descriptor) {
     struct statfs statistics;
     return fstatfs(descriptor, &statistics) ? -1 : (long)statistics.f_type;
+}
+
+int berth_open_by_handle(int mount, int type, const void *bytes, unsigned int count, int flags) {
+    union {
+        struct file_handle handle;
+        char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    } place;
+    if (count > MAX_HANDLE_SZ) {
+        errno = EINVAL;
+        return -1;
+    }
+    place.handle.handle_bytes = count;
+    place.handle.handle_type = type;
+    memcpy(place.handle.f_handle, bytes, count);
+    return open_by_handle_at(mount, &place.handle, flags);
 }
 
 int berth_set_direct(int descriptor, int on) {

@@ -1,8 +1,8 @@
 import Shared
 
-/// `backup check`, `backup forget` and `backup prune`.
+/// `backup check`, `backup forget`, `backup prune` and `backup repair`.
 enum MaintenanceCommands {
-    static let all = [check, forget, prune]
+    static let all = [check, forget, prune, RepairCommand.repair, RekeyCommand.rekey]
 
     private static let check = CommandDescription(
         "backup check", aliases: ["verify"], [.one("PROJECT")],

@@ -24,13 +24,8 @@ struct KnownBlobs: Sendable {
     }
 
     /// Adds the blobs of a pack that is in the bucket.
-    mutating func insert(_ pack: CommitPack) throws {
-        for blob in pack.blobs {
-            guard let id = BlobID(hex: blob.id), let kind = BlobKind(rawValue: blob.kind) else {
-                throw AgentError(.ledger, "the ledger holds a pack with a blob that is none")
-            }
-            insert(id, kind)
-        }
+    mutating func insert(_ pack: PackDescription) {
+        for blob in pack.blobs { insert(blob.id, blob.kind) }
     }
 
     mutating func formUnion(_ other: KnownBlobs) {
@@ -89,13 +84,9 @@ struct KnownBlobs: Sendable {
 extension CommitPack {
     /// A pack as the hub is told of it.
     init(_ pack: PackDescription) {
+        let announced = AnnouncedPack(pack)
         self.init(
-            id: pack.id.hex, bytes: pack.bytes,
-            blobs: pack.blobs.map { blob in
-                CommitBlob(
-                    id: blob.id.hex, kind: blob.kind.rawValue, offset: Int64(blob.offset),
-                    length: Int64(blob.length),
-                    uncompressedLength: blob.uncompressedLength.map(Int64.init))
-            })
+            id: announced.id.hex, bytes: announced.bytes,
+            headerDigest: announced.headerDigest.hex)
     }
 }

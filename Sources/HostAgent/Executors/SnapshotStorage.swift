@@ -135,7 +135,7 @@ struct SnapshotStorage: Sendable {
         let repository = try await RepositoryAccess.open(work)
         var uploaded = KnownBlobs()
         for pack in try await work.ledger.uploads(of: work.operation) {
-            try uploaded.insert(pack)
+            uploaded.insert(pack)
         }
         let writer = writer(repository, known: uploaded)
         work.progress.report("upload", 3)
@@ -194,15 +194,16 @@ struct SnapshotStorage: Sendable {
         let repository = try await RepositoryAccess.open(work)
         var known = KnownBlobs()
         if let base = input.base { known = try await KnownBlobs.of(base, repository, cache) }
-        for pack in try await work.ledger.uploads(of: work.operation) { try known.insert(pack) }
+        for pack in try await work.ledger.uploads(of: work.operation) { known.insert(pack) }
         let writer = writer(repository, known: known)
         let (directory, pool) = (work.host.directory.caches, work.host.pool)
         let spool = try await pool.run {
             try TreeSpool(directory: directory, codec: repository.codec)
         }
         let progress = work.progress
+        let source = try await pool.run { [path] in try SnapshotSource.best(of: path) }
         let summary = try await Backup(
-            path: path, sink: SpoolingSink(writer, spool: spool),
+            source: source, sink: SpoolingSink(writer, spool: spool),
             polynomial: repository.config.polynomial
         ) { state in
             progress.report(
@@ -236,7 +237,7 @@ struct SnapshotStorage: Sendable {
             store: repository.store, codec: repository.codec,
             isKnown: { id, kind in known.contains(id, kind) },
             packIsDurable: { pack in
-                try await ledger.recordUpload(CommitPack(pack), by: operation)
+                try await ledger.recordUpload(pack, by: operation)
             })
     }
 

@@ -118,7 +118,7 @@ struct VolumeBackup: Sendable {
         _ stored: SnapshotStorage.Stored, _ snapshot: OperationJournal.BackupSnapshot
     ) async throws -> (document: VolumeBackupResult, isOfSnapshot: Bool) {
         work.progress.report("commit", 4)
-        let packs = try await work.ledger.uploads(of: work.operation)
+        let packs = try await work.ledger.uploads(of: work.operation).map(CommitPack.init)
         let request = CommitRequest(
             epoch: work.epoch, backup: input.backup, packs: packs, rootTree: stored.rootTree,
             takenAt: snapshot.takenAt, files: stored.files, bytes: stored.bytes,

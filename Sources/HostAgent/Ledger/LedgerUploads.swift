@@ -1,22 +1,33 @@
+import FoundationEssentials
+import Repository
 import SQLite
 import Shared
+
+/// A pack as the ledger holds it.
+private struct UploadedPack: Codable {
+    let id: BlobID
+    let bytes: Int64
+    /// The plaintext of its header, which lists its blobs.
+    let header: Data
+}
 
 /// Packs that an operation has stored, so that its next try need not store them again.
 extension Ledger {
     /// Notes a pack that is durable in the bucket.
-    func recordUpload(_ pack: CommitPack, by operation: OperationID) async throws {
-        let text = try JSON.text(pack)
+    func recordUpload(_ pack: PackDescription, by operation: OperationID) async throws {
+        let text = try JSON.text(
+            UploadedPack(id: pack.id, bytes: pack.bytes, header: Data(pack.header)))
         _ = try await database.write { connection in
             try connection.execute(
                 """
                 insert or ignore into uploads (operation, pack, description)
-                values (\(operation.description), \(pack.id), \(text))
+                values (\(operation.description), \(pack.id.hex), \(text))
                 """)
         }
     }
 
     /// The packs that an operation has stored.
-    func uploads(of operation: OperationID) async throws -> [CommitPack] {
+    func uploads(of operation: OperationID) async throws -> [PackDescription] {
         try await database.read { connection in
             try connection.query(
                 """
@@ -25,7 +36,9 @@ extension Ledger {
                 """
             ).map { row in
                 let text: String = try row.decode("description")
-                return try JSON.decode(CommitPack.self, from: Array(text.utf8))
+                let pack = try JSON.decode(UploadedPack.self, from: text.utf8)
+                return try PackDescription(
+                    id: pack.id, bytes: pack.bytes, header: [UInt8](pack.header))
             }
         }
     }

@@ -72,9 +72,8 @@ extension OperationKind {
         switch self {
         case .volumeRestore, .volumeRetire, .volumeThaw: true
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune, .drain, .batch, .hostCheck, .hostInventory, .volumeCreate,
-            .volumeBackup, .volumeApply,
-            .volumeImport,
+            .check, .forget, .prune, .repair, .rekey, .drain, .batch, .hostCheck, .hostInventory,
+            .volumeCreate, .volumeBackup, .volumeApply, .volumeImport,
             .volumeExecute, .runtimeStart, .runtimeStop:
             false
         }

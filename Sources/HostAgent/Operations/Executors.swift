@@ -10,8 +10,8 @@ enum Executors {
         case .volumeApply: 2
         case .hostCheck, .volumeCreate, .volumeThaw, .volumeRetire, .volumeImport,
             .volumeExecute, .runtimeStart, .runtimeStop, .start, .stop, .backup, .restore, .move,
-            .copy, .delete, .importTree, .execute, .check, .forget, .prune, .drain, .batch,
-            .hostInventory:
+            .copy, .delete, .importTree, .execute, .check, .forget, .prune, .repair, .rekey,
+            .drain, .batch, .hostInventory:
             1
         }
     }
@@ -54,7 +54,7 @@ enum Executors {
         case .runtimeStop:
             try await RuntimeStop().run(try input(RuntimeInput.self), work)
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune, .drain, .batch:
+            .check, .forget, .prune, .repair, .rekey, .drain, .batch:
             throw Failure(
                 code: "kind-unsupported",
                 message: "\(operation.kind.rawValue) is work of the hub, not of a host")

@@ -1,5 +1,6 @@
 import HTTP
 import ObjectStore
+import Platform
 import Postgres
 import Shared
 
@@ -16,6 +17,8 @@ struct GatewayRoutes: Sendable {
 
     /// The largest pack that a host may store: restic's own bound.
     private static let packLimitBytes: Int64 = 160 << 20
+    /// From here on the memory that a backup's way through the hub took is given back at its end.
+    private static let largeBackupBytes: Int64 = 64 << 20
 
     var routes: [Route] {
         [
@@ -100,6 +103,7 @@ struct GatewayRoutes: Sendable {
             host: try context.host(), author: context.author)
         let answer = try await commit.run(request)
         backups.count(request.detection)
+        if request.storedBytes > Self.largeBackupBytes { HeapMemory.giveBack() }
         return try .json(answer)
     }
 

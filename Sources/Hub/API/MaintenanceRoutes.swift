@@ -3,7 +3,7 @@ import Postgres
 import Repository
 import Shared
 
-/// Check, forget and prune of a project's repository, by the hub alone.
+/// Check, forget, prune, repair and rekey of a project's repository, by the hub alone.
 struct MaintenanceRoutes: Sendable {
     let desk: OrderDesk
     let pool: PostgresPool
@@ -14,6 +14,8 @@ struct MaintenanceRoutes: Sendable {
             Route("POST", "/v1/projects/:project/check", .admin, check),
             Route("POST", "/v1/projects/:project/forget", .admin, forget),
             Route("POST", "/v1/projects/:project/prune", .admin, prune),
+            Route("POST", "/v1/projects/:project/repair", .admin, repair),
+            Route("POST", "/v1/projects/:project/rekey", .admin, rekey),
         ]
     }
 
@@ -62,6 +64,32 @@ struct MaintenanceRoutes: Sendable {
         }
         return try await desk.place(context, body: try JSON.encode(body)) { transaction in
             .prune(try await RegistryReader(transaction).resolveProject(reference))
+        }
+    }
+
+    private func repair(_ context: RequestContext) async throws -> HTTPResponse {
+        let body = try await context.decode(RepairRequest.self)
+        let reference = context.parameter("project")
+        if body.isDryRun == true {
+            let project = try await pool.withTransaction { transaction in
+                try await RegistryReader(transaction).resolveProject(reference)
+            }
+            return try .json(try await chores.examined(for: project))
+        }
+        return try await desk.place(context, body: try JSON.encode(body)) { transaction in
+            .repair(
+                try await RegistryReader(transaction).resolveProject(reference),
+                RepairOrder(acceptsLoss: body.acceptsLoss == true))
+        }
+    }
+
+    private func rekey(_ context: RequestContext) async throws -> HTTPResponse {
+        let body = try await context.decode(RekeyRequest.self)
+        let reference = context.parameter("project")
+        return try await desk.place(context, body: try JSON.encode(body)) { transaction in
+            .rekey(
+                try await RegistryReader(transaction).resolveProject(reference),
+                RekeyOrder(removesOld: body.removesOld == true))
         }
     }
 

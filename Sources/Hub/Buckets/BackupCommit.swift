@@ -36,10 +36,9 @@ struct BackupCommit: Sendable {
         // Also after a restart of the hub in the middle of the backup.
         try await locks.hold(row)
         let repository = try await vault.open(row)
-        let packs = try Self.packs(request)
         let root = try Self.rootTree(request)
         // The packs are what they are said to be, and some of their blobs open.
-        try await repository.verifyPackHeaders(packs)
+        let packs = try await repository.readHeaders(of: try Self.packs(request))
         var random = Random()
         try await repository.readBackSample(packs, count: Self.sample, using: &random)
         // Index before snapshot; both name only what is durable.
@@ -212,21 +211,12 @@ struct BackupCommit: Sendable {
         return root
     }
 
-    private static func packs(_ request: CommitRequest) throws -> [PackDescription] {
+    private static func packs(_ request: CommitRequest) throws -> [AnnouncedPack] {
         try request.packs.map { pack in
-            guard let id = BlobID(hex: pack.id) else {
-                throw refused("pack \(pack.id.prefix(80)) is not a SHA-256")
+            guard let id = BlobID(hex: pack.id), let digest = BlobID(hex: pack.headerDigest) else {
+                throw refused("pack \(pack.id.prefix(80)) or its header is not a SHA-256")
             }
-            let blobs = try pack.blobs.map { blob -> PackedBlob in
-                guard let blobID = BlobID(hex: blob.id), let kind = BlobKind(rawValue: blob.kind),
-                    let offset = UInt32(exactly: blob.offset),
-                    let length = UInt32(exactly: blob.length)
-                else { throw refused("pack \(pack.id) has a blob that cannot be: \(blob.id)") }
-                return PackedBlob(
-                    id: blobID, kind: kind, offset: offset, length: length,
-                    uncompressedLength: blob.uncompressedLength.flatMap { UInt32(exactly: $0) })
-            }
-            return PackDescription(id: id, bytes: pack.bytes, blobs: blobs)
+            return AnnouncedPack(id: id, bytes: pack.bytes, headerDigest: digest)
         }
     }
 

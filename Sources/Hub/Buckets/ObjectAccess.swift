@@ -14,9 +14,8 @@ enum ObjectAccess {
         case .volumeApply:
             try JSON.decode(VolumeApplyInput.self, from: operation.input).backup.project
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune, .drain, .batch, .hostCheck, .hostInventory, .volumeCreate,
-            .volumeThaw, .volumeRetire,
-            .volumeImport, .volumeExecute,
+            .check, .forget, .prune, .repair, .rekey, .drain, .batch, .hostCheck, .hostInventory,
+            .volumeCreate, .volumeThaw, .volumeRetire, .volumeImport, .volumeExecute,
             .runtimeStart, .runtimeStop:
             nil
         }

@@ -21,6 +21,8 @@ struct RepositoryChores: Sendable {
         _ chore: RepositoryChore, of project: ProjectID,
         progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> ChoreOutcome {
+        // Packs are large, and their memory is used again and again until the end.
+        defer { HeapMemory.giveBack() }
         let row: BucketStore.Repository
         do {
             row = try await vault.require(project)
@@ -77,6 +79,24 @@ struct RepositoryChores: Sendable {
             return try await check(repository, row, progress)
         case .checkPacks(let since, let limitBytes):
             return try await read(repository, row, since: since, limitBytes, progress)
+        case .rebuildIndex:
+            return .indexRebuilt(
+                IndexRepair(try await RepositoryRepair(repository).rebuildIndex()))
+        case .salvage(let packs):
+            let report = try await RepositoryRepair(repository).salvage(
+                packs.compactMap { BlobID(hex: $0) })
+            return .salvaged(blobs: report.salvagedBlobs, lost: report.lost.count)
+        case .repairSnapshots:
+            return .snapshotsRepaired(
+                SnapshotsRepair(try await RepositoryRepair(repository).repairSnapshots()))
+        case .copyRepository(let id):
+            return .copied(
+                try await RepositoryReplacement(vault: vault).copy(row, repository, to: id) {
+                    progress(Int64($0), Int64($1))
+                })
+        case .removeRepository(let id):
+            try await RepositoryReplacement(vault: vault).remove(id)
+            return .repositoryRemoved
         }
     }
 
@@ -86,6 +106,19 @@ struct RepositoryChores: Sendable {
         return try await Prune(
             repository, options: PruneOptions(colleagues: Self.colleagues)
         ).plan()
+    }
+
+    /// What is wrong with a repository that a repair would go about; changes and reads no pack.
+    func examined(for project: ProjectID) async throws -> RepairResult {
+        let row = try await vault.require(project)
+        let report = try await vault.open(row).check(
+            .structure, expected: try await liveSnapshots(of: row))
+        let found = CheckResult(report)
+        var result = RepairResult()
+        result.recoveredPacks = report.orphans.count
+        result.findings = found.findings
+        result.findingCount = found.findingCount
+        return result
     }
 
     /// Nothing is removed from a repository in which the last check found damage.
@@ -175,7 +208,9 @@ struct RepositoryChores: Sendable {
         try await pool.withTransaction { transaction in
             try await RepositoryHealthStore(transaction).note(read, of: row.id)
         }
-        return .checked(CheckResult(report), packsLeft: report.packsLeft)
+        return .checked(
+            CheckResult(report), packsLeft: report.packsLeft,
+            damaged: report.damagedPacks.map(\.hex))
     }
 }
 

@@ -17,7 +17,7 @@ struct OperationChecks: Sendable {
         switch order {
         case .start, .stop, .delete, .restore, .importTree, .hostCheck, .forget, .drain, .batch:
             break
-        case .check, .prune:
+        case .check, .prune, .repair, .rekey:
             guard project.lastBackup != nil else { throw OperationProblem.noBackup(project) }
         case .backup, .execute:
             guard project.provisioned == true else { throw OperationProblem.noVolume(project) }

@@ -105,6 +105,8 @@ struct OperationCreation: Sendable {
         switch order {
         case .start, .stop, .delete, .prune, .hostCheck: .object([:])
         case .check(_, let input): try JSON.value(input)
+        case .repair(_, let input): try JSON.value(input)
+        case .rekey(_, let input): try JSON.value(input)
         case .forget(_, let input): try JSON.value(input)
         case .backup(_, let input): try JSON.value(input)
         case .restore(_, let input): try JSON.value(input)

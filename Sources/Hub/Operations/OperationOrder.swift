@@ -17,6 +17,8 @@ enum OperationOrder: Sendable {
     case check(ProjectID, CheckRequest)
     case forget(ProjectID, ForgetOrder)
     case prune(ProjectID)
+    case repair(ProjectID, RepairOrder)
+    case rekey(ProjectID, RekeyOrder)
     case hostCheck(HostID)
     case drain(HostID, DrainOrder)
     /// Of the projects that a query finds.
@@ -36,6 +38,8 @@ enum OperationOrder: Sendable {
         case .check: .check
         case .forget: .forget
         case .prune: .prune
+        case .repair: .repair
+        case .rekey: .rekey
         case .hostCheck: .hostCheck
         case .drain: .drain
         case .batch: .batch
@@ -46,7 +50,8 @@ enum OperationOrder: Sendable {
     var project: ProjectID? {
         switch self {
         case .start(let project), .stop(let project), .delete(let project), .prune(let project),
-            .check(let project, _), .forget(let project, _),
+            .check(let project, _), .forget(let project, _), .repair(let project, _),
+            .rekey(let project, _),
             .backup(let project, _), .restore(let project, _), .move(let project, _),
             .copy(let project, _), .importTree(let project, _), .execute(let project, _):
             project
@@ -57,7 +62,7 @@ enum OperationOrder: Sendable {
     /// Whether it holds its project's guard from its creation to its end.
     var takesGuard: Bool {
         switch self {
-        case .move, .delete: true
+        case .move, .delete, .repair, .rekey: true
         case .restore(_, let order): order.path == nil
         case .start, .stop, .backup, .copy, .importTree, .execute, .check, .forget, .prune,
             .hostCheck, .drain, .batch:
@@ -70,7 +75,7 @@ enum OperationOrder: Sendable {
         switch self {
         case .check, .forget, .prune: true
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .hostCheck, .drain, .batch:
+            .repair, .rekey, .hostCheck, .drain, .batch:
             false
         }
     }
@@ -78,7 +83,9 @@ enum OperationOrder: Sendable {
     /// Whether a live operation of the same kind on the same project is the answer to it.
     var isShared: Bool {
         switch self {
-        case .start, .stop, .backup, .move, .restore, .delete, .check, .forget, .prune: true
+        case .start, .stop, .backup, .move, .restore, .delete, .check, .forget, .prune, .repair,
+            .rekey:
+            true
         case .copy, .importTree, .execute, .hostCheck, .drain, .batch: false
         }
     }

@@ -31,7 +31,7 @@ struct OperationPolicy: Sendable {
             return OperationPolicy(
                 priority: .normal, maxAttempts: 1000, noProgressLimit: .seconds(600),
                 backoff: backoff)
-        case .check, .forget, .prune:
+        case .check, .forget, .prune, .repair, .rekey:
             // Much of their work is silent: walks through all trees of a repository.
             return OperationPolicy(
                 priority: .normal, maxAttempts: 1000, noProgressLimit: .seconds(4 * 3600),

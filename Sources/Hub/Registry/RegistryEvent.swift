@@ -19,6 +19,7 @@ enum RegistryEvent: Sendable {
     case bucketRemoved(BucketRemoved)
     case projectRouted(ProjectRouted)
     case repositoryCreated(RepositoryCreated)
+    case repositoryReplaced(RepositoryReplaced)
     case backupRecorded(BackupRecorded)
     case backupConfirmed(BackupConfirmed)
     case backupForgotten(BackupForgotten)
@@ -47,6 +48,7 @@ enum RegistryEvent: Sendable {
         case .bucketRemoved: "bucket.removed"
         case .projectRouted: "project.routed"
         case .repositoryCreated: "repository.created"
+        case .repositoryReplaced: "repository.replaced"
         case .backupRecorded: "backup.recorded"
         case .backupConfirmed: "backup.confirmed"
         case .backupForgotten: "backup.forgotten"
@@ -79,6 +81,7 @@ enum RegistryEvent: Sendable {
         case .placementProvisioned(let payload): payload.project
         case .placementAdopted(let payload): payload.project
         case .repositoryCreated(let payload): payload.project
+        case .repositoryReplaced(let payload): payload.project
         case .backupRecorded(let payload): payload.project
         case .backupConfirmed(let payload): payload.project
         case .backupForgotten(let payload): payload.project
@@ -101,8 +104,9 @@ enum RegistryEvent: Sendable {
         case .backupRecorded(let payload): payload.host
         case .backupConfirmed(let payload): payload.host
         case .projectWanted, .projectDeleted, .projectRouted, .bucketCreated, .bucketChanged,
-            .bucketRemoved, .repositoryCreated, .backupForgotten, .pinAdded, .pinReleased,
-            .copyCreated, .copyChanged, .scheduleCreated, .scheduleChanged, .scheduleDeleted:
+            .bucketRemoved, .repositoryCreated, .repositoryReplaced, .backupForgotten, .pinAdded,
+            .pinReleased, .copyCreated, .copyChanged, .scheduleCreated, .scheduleChanged,
+            .scheduleDeleted:
             nil
         }
     }
@@ -124,6 +128,7 @@ enum RegistryEvent: Sendable {
         case .bucketRemoved(let payload): try JSON.text(payload)
         case .projectRouted(let payload): try JSON.text(payload)
         case .repositoryCreated(let payload): try JSON.text(payload)
+        case .repositoryReplaced(let payload): try JSON.text(payload)
         case .backupRecorded(let payload): try JSON.text(payload)
         case .backupConfirmed(let payload): try JSON.text(payload)
         case .backupForgotten(let payload): try JSON.text(payload)
@@ -220,6 +225,19 @@ struct RepositoryCreated: Codable, Sendable {
     var bucket: BucketID
     var prefix: String
     var chunkerPolynomial: String
+}
+
+/// A repository with another key took the place of a project's repository, with all backups.
+struct RepositoryReplaced: Codable, Sendable {
+    var repository: RepositoryID
+    var project: ProjectID
+    var bucket: BucketID
+    var prefix: String
+    var chunkerPolynomial: String
+    /// The one that is not used any more.
+    var replaces: RepositoryID
+    /// The name that each snapshot has now, by the one it had.
+    var snapshots: [String: String]
 }
 
 /// A backup was acknowledged (D2, D13).

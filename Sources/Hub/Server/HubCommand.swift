@@ -108,6 +108,7 @@ public enum HubCommand {
     }
 
     private static func serve(_ call: HubCall, _ logger: Logger) async throws {
+        HeapMemory.keep()
         let directory = HubDirectory(path: call.dataDirectory)
         try directory.requireExists()
         let configuration = try Configuration.load(dataDirectory: call.dataDirectory)

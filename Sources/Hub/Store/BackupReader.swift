@@ -94,6 +94,16 @@ struct BackupReader: Sendable {
         return try result.rows.map { try $0.decode("backup") }
     }
 
+    /// The hosts whose volume builds on a backup.
+    func baseHolders(of backup: BackupID) async throws -> [String] {
+        let result = try await transaction.query(
+            """
+            SELECT holder::text AS holder FROM pins
+            WHERE backup = \(backup) AND reason = 'base' ORDER BY holder
+            """)
+        return try result.rows.map { try $0.decode("holder") }
+    }
+
     private func description(_ row: PostgresRow) throws -> BackupDescription {
         BackupDescription(
             id: try row.decode("id"), project: try row.decode("project"),

@@ -40,5 +40,25 @@ extension RegistryStatements {
             AND b.removed_at IS NULL
         FOR SHARE OF b
         """,
+        // The old one is retired first: a project has one that is not.
+        Form(type: "repository.replaced", version: 1): """
+        , retired AS (
+            UPDATE repositories SET retired_at = e.time, version = repositories.version + 1
+            FROM e JOIN buckets b ON b.id = identifier_uuid(e.payload->>'bucket')
+                AND b.removed_at IS NULL
+            WHERE repositories.id = identifier_uuid(e.payload->>'replaces')
+                AND repositories.project = e.project AND repositories.retired_at IS NULL
+            RETURNING repositories.id AS id, b.id AS bucket),
+        made AS (
+            INSERT INTO repositories (id, project, bucket, prefix, chunker_polynomial, created_at,
+                version)
+            SELECT identifier_uuid(e.payload->>'repository'), e.project, retired.bucket,
+                e.payload->>'prefix', e.payload->>'chunkerPolynomial', e.time, 1
+            FROM e, retired
+            RETURNING id)
+        UPDATE backups SET repository = made.id, snapshot = m.value, version = backups.version + 1
+        FROM made, retired, e, jsonb_each_text(e.payload->'snapshots') AS m
+        WHERE backups.repository = retired.id AND backups.snapshot = m.key
+        """,
     ]
 }

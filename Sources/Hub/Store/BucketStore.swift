@@ -48,6 +48,24 @@ struct BucketStore: Sendable {
         }
     }
 
+    /// A repository that another has taken the place of.
+    func retired(_ id: RepositoryID) async throws -> Repository? {
+        // 10.
+        let result = try await transaction.query(
+            """
+            SELECT r.id, r.project, r.prefix, r.chunker_polynomial, \(fragment: Self.columns)
+            FROM repositories r JOIN buckets b ON b.id = r.bucket
+            WHERE r.id = \(id) AND r.retired_at IS NOT NULL
+            """)
+        return try result.first.map { row in
+            Repository(
+                id: try row.decode("id"), project: try row.decode("project"),
+                prefix: try row.decode("prefix"),
+                chunkerPolynomial: try row.decode("chunker_polynomial"),
+                bucket: try Self.bucket(row))
+        }
+    }
+
     /// The bucket for a project's new repository: the one that was asked for, else the default of
     /// its region, else the oldest default that serves its region too; never another.
     func route(_ project: ProjectID) async throws -> (bucket: BucketCatalog.Row?, region: String) {

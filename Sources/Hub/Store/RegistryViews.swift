@@ -53,6 +53,9 @@ extension RegistryEvent {
         case .projectRouted(let payload): "project \(payload.project) does not exist"
         case .repositoryCreated(let payload):
             "project \(payload.project) has a repository, or bucket \(payload.bucket) was removed"
+        case .repositoryReplaced(let payload):
+            "project \(payload.project) does not use repository \(payload.replaces) any more, or "
+                + "bucket \(payload.bucket) was removed"
         case .backupRecorded(let payload): "backup \(payload.backup) is recorded"
         case .backupConfirmed(let payload): "backup \(payload.backup) is forgotten"
         case .backupForgotten(let payload):

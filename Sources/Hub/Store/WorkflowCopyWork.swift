@@ -28,9 +28,9 @@ struct CopyWork: Sendable {
         case .hostExpected, .hostEnrolled, .hostSchedulable, .projectCreated, .projectWanted,
             .bucketCreated,
             .bucketChanged, .bucketRemoved, .projectRouted,
-            .repositoryCreated, .backupRecorded, .backupConfirmed, .backupForgotten, .pinAdded,
-            .pinReleased,
-            .copyCreated, .scheduleCreated, .scheduleChanged, .scheduleDeleted:
+            .repositoryCreated, .repositoryReplaced, .backupRecorded, .backupConfirmed,
+            .backupForgotten, .pinAdded, .pinReleased, .copyCreated, .scheduleCreated,
+            .scheduleChanged, .scheduleDeleted:
             return []
         }
     }

@@ -37,7 +37,7 @@ struct CheckWorkflow: ChoreSteps {
     }
 
     mutating func done(_ outcome: ChoreOutcome, _ facts: WorkflowFacts) -> [WorkflowAction] {
-        guard case .checked(let found, let packsLeft) = outcome else { return mistaken }
+        guard case .checked(let found, let packsLeft, _) = outcome else { return mistaken }
         result.findings += found.findings.prefix(
             CheckResult.findingsLimit - result.findings.count)
         result.findingCount += found.findingCount

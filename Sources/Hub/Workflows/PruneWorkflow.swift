@@ -77,7 +77,9 @@ struct PruneWorkflow: ChoreSteps {
             result.removedPacks = removal.removedPacks
             result.reclaimedBytes = removal.reclaimedBytes - result.writtenBytes
             return end()
-        case .snapshotsRemoved, .checked, .later, .refused: return mistaken
+        case .snapshotsRemoved, .checked, .indexRebuilt, .salvaged, .snapshotsRepaired,
+            .copied, .repositoryRemoved, .later, .refused:
+            return mistaken
         }
         return proceed(facts)
     }

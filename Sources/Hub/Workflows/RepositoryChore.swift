@@ -16,12 +16,24 @@ enum RepositoryChore: Sendable, Codable, Hashable {
     case checkStructure
     /// Reads packs that were not read since, up to so many bytes.
     case checkPacks(since: Timestamp, limitBytes: Int64)
+    /// Makes the index name what is in the bucket.
+    case rebuildIndex
+    /// Copies what is good out of damaged packs, and removes them.
+    case salvage([String])
+    /// Writes snapshots that are not whole anew, without what is lost.
+    case repairSnapshots
+    /// Makes a repository with another key, and copies all that backups need into it.
+    case copyRepository(to: RepositoryID)
+    /// Removes a repository that another has taken the place of.
+    case removeRepository(RepositoryID)
 
     /// What its progress counts.
     var unit: Progress.Unit {
         switch self {
         case .checkPacks: .bytes
-        case .plan, .compact, .sweep, .removeSnapshots, .checkStructure: .steps
+        case .plan, .compact, .sweep, .removeSnapshots, .checkStructure, .rebuildIndex, .salvage,
+            .repairSnapshots, .copyRepository, .removeRepository:
+            .steps
         }
     }
 
@@ -34,6 +46,11 @@ enum RepositoryChore: Sendable, Codable, Hashable {
         case .removeSnapshots: "remove"
         case .checkStructure: "structure"
         case .checkPacks: "read"
+        case .rebuildIndex: "index"
+        case .salvage: "salvage"
+        case .repairSnapshots: "snapshots"
+        case .copyRepository: "copy"
+        case .removeRepository: "remove"
         }
     }
 }
@@ -45,7 +62,14 @@ enum ChoreOutcome: Sendable, Hashable {
     case swept(PruneRemoval)
     case snapshotsRemoved
     /// What a check has found, and how many packs are left to read.
-    case checked(CheckResult, packsLeft: Int)
+    ///
+    /// - Parameter damaged: packs that were read and are damaged.
+    case checked(CheckResult, packsLeft: Int, damaged: [String] = [])
+    case indexRebuilt(IndexRepair)
+    case salvaged(blobs: Int, lost: Int)
+    case snapshotsRepaired(SnapshotsRepair)
+    case copied(RepositoryCopy)
+    case repositoryRemoved
     /// It cannot be done now: stock restic works on the repository.
     case later(String)
     /// It cannot be done.
@@ -89,7 +113,8 @@ extension ChoreSteps {
             case .later(let why):
                 return [.wait(.backoff, why, afterMilliseconds: 5_000)]
             case .refused(let failure): return [.fail(failure)]
-            case .planned, .compacted, .swept, .snapshotsRemoved, .checked:
+            case .planned, .compacted, .swept, .snapshotsRemoved, .checked, .indexRebuilt,
+                .salvaged, .snapshotsRepaired, .copied, .repositoryRemoved:
                 return done(answer.outcome, facts)
             }
         }

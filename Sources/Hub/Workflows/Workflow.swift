@@ -19,6 +19,8 @@ enum Workflow: Sendable, Codable {
     case prune(PruneWorkflow)
     case drain(DrainWorkflow)
     case batch(BatchWorkflow)
+    case repair(RepairWorkflow)
+    case rekey(RekeyWorkflow)
 
     /// The workflow of an operation that has not begun.
     ///
@@ -43,6 +45,8 @@ enum Workflow: Sendable, Codable {
         case .prune: self = .prune(PruneWorkflow())
         case .drain: self = .drain(DrainWorkflow(try JSON.decode(DrainOrder.self, from: input)))
         case .batch: self = .batch(BatchWorkflow(try JSON.decode(BatchOrder.self, from: input)))
+        case .repair: self = .repair(RepairWorkflow(try JSON.decode(RepairOrder.self, from: input)))
+        case .rekey: self = .rekey(RekeyWorkflow(try JSON.decode(RekeyOrder.self, from: input)))
         case .hostCheck, .hostInventory, .volumeCreate, .volumeBackup, .volumeRestore, .volumeApply,
             .volumeThaw,
             .volumeRetire, .volumeImport, .volumeExecute, .runtimeStart, .runtimeStop:
@@ -66,6 +70,8 @@ enum Workflow: Sendable, Codable {
         case .prune(let steps): steps
         case .drain(let steps): steps
         case .batch(let steps): steps
+        case .repair(let steps): steps
+        case .rekey(let steps): steps
         }
     }
 
@@ -128,6 +134,12 @@ enum Workflow: Sendable, Codable {
         case .drain, .batch:
             // A group decides by its items: see `GroupStep`.
             return []
+        case .repair(var steps):
+            defer { self = .repair(steps) }
+            return steps.handle(event, facts)
+        case .rekey(var steps):
+            defer { self = .rekey(steps) }
+            return steps.handle(event, facts)
         }
     }
 }

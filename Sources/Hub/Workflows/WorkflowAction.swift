@@ -19,6 +19,11 @@ enum WorkflowAction: Sendable {
     case endCopy(CopyID, destination: ProjectID, CopyState, Failure?)
     /// Forgets a backup, which nothing may pin (D9).
     case forget(BackupReference)
+    /// Records what is left of a backup as a backup of its own.
+    case recordRepaired(
+        BackupDescription, as: BackupID, snapshot: String, rootTree: String, omissions: [String])
+    /// No volume builds on a backup any more.
+    case releaseBases(of: BackupReference)
     /// Notes how a check of the project's repository ended.
     case recordCheck(CheckRequest.Reading, CheckResult)
     /// Lets others have the project although the operation goes on.

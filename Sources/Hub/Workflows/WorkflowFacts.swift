@@ -16,13 +16,17 @@ struct WorkflowFacts: Sendable {
     var hasPath: Bool?
     /// What came of the chore that the workflow asked for; nil when none was done.
     var chore: ChoreAnswer?
-    /// The project's backups that are not forgotten; only for `forget`.
+    /// The project's backups that are not forgotten; only for `forget`, `repair` and
+    /// `rekey`.
     var backups: [BackupDescription] = []
-    /// The operations of hosts that work on the project's repository now; only for `prune`.
+    /// The operations of hosts that work on the project's repository now; only for `prune`,
+    /// `repair` and `rekey`.
     var repositoryUsers: [OperationID] = []
     /// Identifiers that nothing has used, for what an action creates.
     var freshBackup: BackupID
     var freshCopies: [CopyID] = []
+    var freshBackups: [BackupID] = []
+    var freshRepository: RepositoryID?
     /// When copies that are created now expire.
     var copyExpiry: Timestamp
 }

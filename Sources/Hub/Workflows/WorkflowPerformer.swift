@@ -1,4 +1,5 @@
 import Postgres
+import Repository
 import Shared
 
 /// Performs the actions of a workflow inside the transaction of its step.
@@ -29,6 +30,16 @@ struct WorkflowPerformer: Sendable {
             try await RepositoryHealthStore(change.transaction).lockBackup(backup.id)
             try await change.record(
                 .backupForgotten(BackupForgotten(backup: backup.id, project: backup.project)))
+        case .recordRepaired(let backup, let id, let snapshot, let rootTree, let omissions):
+            try await record(backup, as: id, snapshot, rootTree, omissions, in: &change)
+        case .releaseBases(let backup):
+            for holder in try await BackupReader(change.transaction).baseHolders(of: backup.id) {
+                try await change.record(
+                    .pinReleased(
+                        PinChanged(
+                            project: backup.project, backup: backup.id, reason: .base,
+                            holder: holder)))
+            }
         case .recordCheck(let reading, let result):
             guard let project = body.project else { return }
             try await RepositoryHealthStore(change.transaction).record(
@@ -80,6 +91,26 @@ struct WorkflowPerformer: Sendable {
                 PinChanged(
                     project: backup.project, backup: backup.id, reason: reason,
                     holder: body.id.uuid)))
+    }
+
+    /// What is left of a backup: as old as it, and of the same host.
+    private func record(
+        _ backup: BackupDescription, as id: BackupID, _ snapshot: String, _ rootTree: String,
+        _ omissions: [String], in change: inout Change
+    ) async throws {
+        let repository = try await BucketStore(change.transaction).repository(of: backup.project)
+        guard let repository else {
+            throw RegistryConflict(description: "project \(backup.project) has no repository")
+        }
+        try await change.record(
+            .backupRecorded(
+                BackupRecorded(
+                    backup: id, project: backup.project, repository: repository.id,
+                    snapshot: snapshot, rootTree: rootTree, takenAt: backup.takenAt,
+                    host: backup.host, generation: backup.generation, operation: body.id,
+                    files: backup.files, bytes: backup.bytes, addedBytes: 0, storedBytes: 0,
+                    omissions: backup.omissions + omissions,
+                    tags: backup.tags + [RepositoryRepair.repairedTag])))
     }
 
     private func create(_ copy: CopyCreated, in change: inout Change) async throws {

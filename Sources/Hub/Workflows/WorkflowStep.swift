@@ -72,7 +72,7 @@ struct WorkflowStep: Sendable {
             }()
         case .cancel: .canceled(isConfirmed: true)
         case .runChild, .cancelChildren, .cancelChild, .record, .pin, .createCopy, .endCopy,
-            .forget, .recordCheck, .releaseGuard, .wait:
+            .forget, .recordRepaired, .releaseBases, .recordCheck, .releaseGuard, .wait:
             nil
         }
     }
@@ -130,6 +130,16 @@ struct WorkflowStep: Sendable {
         facts.chore = chore
         switch workflow {
         case .forget: facts.backups = try await BackupReader(transaction).all(of: id)
+        case .repair:
+            facts.backups = try await BackupReader(transaction).all(of: id)
+            facts.freshBackups = facts.backups.map { _ in
+                identifiers.make(BackupIdentity.self)
+            }
+            facts.repositoryUsers = try await RepositoryHealthStore(transaction).users(of: id)
+        case .rekey:
+            facts.backups = try await BackupReader(transaction).all(of: id)
+            facts.freshRepository = identifiers.make(RepositoryIdentity.self)
+            facts.repositoryUsers = try await RepositoryHealthStore(transaction).users(of: id)
         case .prune:
             facts.repositoryUsers = try await RepositoryHealthStore(transaction).users(of: id)
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute, .check,

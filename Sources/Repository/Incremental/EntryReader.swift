@@ -13,6 +13,11 @@ public struct EntryReader: Sendable {
         /// The number that canonical nodes of the group carry.
         public let canonicalInode: UInt64
 
+        init(count: UInt64, canonicalInode: UInt64) {
+            self.count = count
+            self.canonicalInode = canonicalInode
+        }
+
         /// - Parameter paths: all paths of the file from the root, without leading slashes; nil is
         ///   returned where there is only one.
         public init?(paths: [[UInt8]]) {
@@ -73,38 +78,16 @@ public struct EntryReader: Sendable {
         let status = try directory.open.status(of: name)
         guard status.inode == inode else { throw BackupFileReader.changed }
         if status.kind == .socket { return nil }
-        var node = Node(
-            name: name, kind: status.kind, mode: NodeMode(status: status.mode),
-            modified: status.modified, uid: status.uid, gid: status.gid)
-        node.extendedAttributes = try directory.open.attributes(of: name)
-        if let bad = node.extendedAttributes.first(where: { !UTF8Sequence.isValid($0.name) }) {
-            throw RepositoryError(
-                code: .unsupported,
-                message: "an extended attribute whose name is not UTF-8: "
-                    + String(decoding: bad.name, as: UTF8.self))
-        }
-        switch status.kind {
-        case .symlink: node.linkTarget = try directory.open.linkTarget(of: name)
-        case .blockDevice, .characterDevice: node.device = status.specialDevice
-        case .file: node.sizeBytes = UInt64(status.sizeBytes)
-        case .directory, .fifo, .socket: break
-        }
-        if let links, status.kind != .directory {
-            node.links = links.count
-            node.inode = links.canonicalInode
-            node.deviceID = Node.canonicalDeviceID
-        } else if [.file, .symlink, .blockDevice, .characterDevice].contains(status.kind) {
-            node.links = 1
-        }
-        return node
+        return try Node(
+            name: name, status: status, attributes: try directory.open.attributes(of: name),
+            linkTarget: status.kind == .symlink ? try directory.open.linkTarget(of: name) : [],
+            links: status.kind == .directory ? nil : links)
     }
 
     /// The node that stands for a subvolume inside, whose content is not in the snapshot; its
     /// subtree is the empty tree.
     public static func nestedNode(name: [UInt8]) -> Node {
-        var node = Node(
-            name: name, kind: .directory, mode: NodeMode(status: 0o040_755),
-            modified: NodeTime(seconds: 0), uid: 0, gid: 0)
+        var node = Scan.nestedNode(name: name)
         node.subtree = BlobID(hashing: TreeEncoder.encode([]))
         return node
     }

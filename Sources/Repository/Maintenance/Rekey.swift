@@ -37,6 +37,18 @@ public struct Rekey: Sendable {
         public internal(set) var writtenBytes: Int64 = 0
     }
 
+    /// The same under restic's exclusive lock of the old repository, so that nothing is removed
+    /// from it meanwhile.
+    ///
+    /// - Throws: as `run`, and `locked`.
+    @concurrent public func runAlone(
+        progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
+    ) async throws -> Report {
+        try await RepositoryRepair(old, hostname: "berth-rekey.invalid").exclusively {
+            try await run(progress: progress)
+        }
+    }
+
     /// Copies what is not there yet.
     ///
     /// - Parameter progress: told after each pack: how many, of how many.

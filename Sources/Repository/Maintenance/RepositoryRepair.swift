@@ -19,6 +19,9 @@ public struct RepositoryRepair: Sendable {
 
     /// What became of the index.
     public struct IndexReport: Sendable {
+        /// Nothing yet.
+        public init() {}
+
         /// Packs that no readable index file named, or not rightly.
         public internal(set) var recoveredPacks = 0
         /// Packs that the index named and that are not there.

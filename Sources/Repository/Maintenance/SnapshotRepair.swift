@@ -1,8 +1,11 @@
 extension RepositoryRepair {
     /// What became of the snapshots.
     public struct SnapshotsReport: Sendable {
-        /// Snapshots that were written anew, the old name first.
-        public internal(set) var repaired: [(old: BlobID, new: BlobID)] = []
+        /// Nothing yet.
+        public init() {}
+
+        /// Snapshots that were written anew: the old and the new name, and the new root tree.
+        public internal(set) var repaired: [(old: BlobID, new: BlobID, tree: BlobID)] = []
         /// Paths that are lost, each with the old snapshot's name: `1234abcd:/project/a/b`.
         public internal(set) var lostPaths: [String] = []
         /// Snapshot files that cannot be read; they are left as they are.
@@ -46,7 +49,8 @@ extension RepositoryRepair {
             let packs = try await mending.writer.finish()
             if !packs.isEmpty { _ = try await repository.writeIndex(packs) }
             for (old, file) in pending {
-                report.repaired.append((old, try await repository.writeSnapshot(file)))
+                let new = try await repository.writeSnapshot(file)
+                report.repaired.append((old, new, file.tree))
             }
             report.lostPaths = mending.lost
             return report

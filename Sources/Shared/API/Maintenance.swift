@@ -109,3 +109,83 @@ public struct PruneResult: Sendable, Codable, Hashable {
         (repackedPacks, writtenBytes, sweptSnapshots) = (0, 0, 0)
     }
 }
+
+/// How a project's repository is to be repaired.
+public struct RepairRequest: Sendable, Codable, Hashable {
+    /// Whether backups that are not whole may be put in place of by what is left of them.
+    public var acceptsLoss: Bool?
+    /// Whether only to say what is wrong, without reading the packs.
+    public var isDryRun: Bool?
+
+    public init(acceptsLoss: Bool? = nil, isDryRun: Bool? = nil) {
+        self.acceptsLoss = acceptsLoss
+        self.isDryRun = isDryRun
+    }
+}
+
+/// Result of `repair`.
+public struct RepairResult: Sendable, Codable, Hashable {
+    /// So many lost paths and findings are kept.
+    public static let listLimit = 1_000
+
+    /// Packs that no index named rightly.
+    public var recoveredPacks = 0
+    /// Packs that an index names and that are not there.
+    public var missingPacks = 0
+    /// Index files that were replaced, damaged ones among them.
+    public var replacedIndexFiles = 0
+    /// Packs that were read.
+    public var packsRead = 0
+    public var bytesRead: Int64 = 0
+    /// Packs in which damage was found.
+    public var damagedPacks = 0
+    /// Chunks and directories that were copied out of them.
+    public var salvagedBlobs = 0
+    public var lostBlobs = 0
+    /// Backups that took the place of ones that were not whole, and those ones.
+    public var repairedBackups: [BackupID] = []
+    public var replacedBackups: [BackupID] = []
+    /// What no backup holds any more, each with its snapshot's name, at most `listLimit`.
+    public var lostPaths: [String] = []
+    public var lostPathCount = 0
+    /// What is still wrong.
+    public var findings: [String] = []
+    public var findingCount = 0
+
+    public init() {}
+}
+
+/// How a project's repository is to be replaced by one with another key.
+public struct RekeyRequest: Sendable, Codable, Hashable {
+    /// Whether the old repository is removed from its bucket when the new one has taken its place.
+    public var removesOld: Bool?
+
+    public init(removesOld: Bool? = nil) {
+        self.removesOld = removesOld
+    }
+}
+
+/// Result of `rekey`.
+public struct RekeyResult: Sendable, Codable, Hashable {
+    public var repository: RepositoryID
+    public var replaced: RepositoryID
+    /// Where the old one is, as stock restic writes it.
+    public var oldLocation: String
+    public var isOldRemoved: Bool
+    public var snapshots: Int
+    public var copiedBlobs: Int
+    public var writtenBytes: Int64
+
+    public init(
+        repository: RepositoryID, replaced: RepositoryID, oldLocation: String, isOldRemoved: Bool,
+        snapshots: Int, copiedBlobs: Int, writtenBytes: Int64
+    ) {
+        self.repository = repository
+        self.replaced = replaced
+        self.oldLocation = oldLocation
+        self.isOldRemoved = isOldRemoved
+        self.snapshots = snapshots
+        self.copiedBlobs = copiedBlobs
+        self.writtenBytes = writtenBytes
+    }
+}

@@ -67,37 +67,21 @@ public struct GrantedObjectList: Sendable, Codable {
     }
 }
 
-/// A blob in a pack, as the writing host claims it; the hub compares it with the pack's header.
-public struct CommitBlob: Sendable, Codable, Hashable {
-    /// 64 hexadecimal digits.
-    public var id: String
-    /// `data` or `tree`.
-    public var kind: String
-    public var offset: Int64
-    public var length: Int64
-    /// The plaintext's length when the blob is compressed, otherwise nil.
-    public var uncompressedLength: Int64?
-
-    public init(id: String, kind: String, offset: Int64, length: Int64, uncompressedLength: Int64?)
-    {
-        self.id = id
-        self.kind = kind
-        self.offset = offset
-        self.length = length
-        self.uncompressedLength = uncompressedLength
-    }
-}
-
-/// A pack that the host uploaded under its operation.
+/// A pack that the host uploaded under its operation, as the writing host claims it.
+///
+/// The hub reads what is in it from the pack's own header and compares; a pack of small files would
+/// make megabytes of JSON otherwise.
 public struct CommitPack: Sendable, Codable, Hashable {
+    /// SHA-256 of the file: 64 hexadecimal digits.
     public var id: String
     public var bytes: Int64
-    public var blobs: [CommitBlob]
+    /// SHA-256 of the plaintext of its header: 64 hexadecimal digits.
+    public var headerDigest: String
 
-    public init(id: String, bytes: Int64, blobs: [CommitBlob]) {
+    public init(id: String, bytes: Int64, headerDigest: String) {
         self.id = id
         self.bytes = bytes
-        self.blobs = blobs
+        self.headerDigest = headerDigest
     }
 }
 

@@ -31,6 +31,10 @@ public enum OperationKind: String, Sendable, Codable, CaseIterable {
     case drain
     /// Does the same with many projects.
     case batch
+    /// Makes a project's repository consistent again with what is left of it.
+    case repair
+    /// Gives a project a new repository with another key and all of its backups.
+    case rekey
 
     /// Answers, so that the way to a host and its speed can be tested.
     case hostCheck = "host.check"

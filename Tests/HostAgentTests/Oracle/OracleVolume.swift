@@ -154,6 +154,7 @@ final class OracleVolume: Sendable {
         guard slow.id == full.rootTree, slow.files == full.files, slow.bytes == full.bytes else {
             throw Mismatch(description: "the whole backup differs from the slow reference")
         }
+        try await compareSearch(with: full)
         do {
             let (outcome, stored) = try await incremental()
             guard outcome.header.rootTree == full.rootTree.hex else {
@@ -216,6 +217,19 @@ final class OracleVolume: Sendable {
             throw Mismatch(description: "\(summary.issues)")
         }
         return (summary, sink.blobs, spool)
+    }
+
+    /// A whole backup by tree search finds just what the one by the file system's calls found.
+    private func compareSearch(with full: BackupSummary) async throws {
+        guard let source = try SnapshotSource(next) else {
+            throw Mismatch(description: "the snapshot cannot be searched")
+        }
+        let searched = try await Backup(
+            source: source, sink: HashingSink(), polynomial: polynomial
+        ).run()
+        guard searched == full else {
+            throw Mismatch(description: "by tree search: \(searched), by calls: \(full)")
+        }
     }
 
     private func keep(_ summary: BackupSummary) async throws {

@@ -31,4 +31,8 @@ struct RecordingSink: BlobSink {
     func add(_ blob: PreparedBlob) async throws {
         try await next.add(blob)
     }
+
+    func add(_ blobs: [PreparedBlob]) async throws {
+        try await next.add(blobs)
+    }
 }

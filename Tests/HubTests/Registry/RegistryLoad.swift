@@ -50,6 +50,26 @@ struct RegistryLoad: Sendable {
         return project
     }
 
+    /// Another repository takes the place of the project's, with its one backup.
+    private func replaceRepository(of project: ProjectID, snapshot: String) async throws {
+        let old = try await engine.pool.withTransaction { transaction in
+            try await BucketStore(transaction).repository(of: project)
+        }
+        let repository = try #require(old)
+        let id = engine.identifiers.make(RepositoryIdentity.self)
+        try await engine.record(
+            .repositoryReplaced(
+                RepositoryReplaced(
+                    repository: id, project: project, bucket: repository.bucket.id,
+                    prefix: "repositories/\(id)", chunkerPolynomial: "3abc9bff07d9e5",
+                    replaces: repository.id,
+                    snapshots: [snapshot: String(snapshot.reversed())])))
+        let new = try await engine.pool.withTransaction { transaction in
+            try await BucketStore(transaction).repository(of: project)
+        }
+        #expect(new?.id == id)
+    }
+
     /// A bucket's changes, and another bucket that comes and goes.
     private func change(_ bucket: BucketID, of project: ProjectID, _ name: String) async throws {
         let other = engine.identifiers.make(BucketIdentity.self)
@@ -104,6 +124,7 @@ struct RegistryLoad: Sendable {
                 PlacementChanged(
                     project: project, host: hosts[1], generation: 2, isProvisioned: nil)),
             .pinReleased(pin))
+        try await replaceRepository(of: project, snapshot: backup.snapshot)
         if random.next() % 2 == 0 {
             try await engine.record(
                 .backupForgotten(BackupForgotten(backup: backup.id, project: project)))

@@ -189,7 +189,7 @@ struct WorkflowWorld {
             case .succeed: end = .succeeded
             case .fail: end = .failed
             case .cancel: end = .canceled
-            case .pin, .releaseGuard, .forget, .recordCheck: break
+            case .pin, .releaseGuard, .forget, .recordCheck, .recordRepaired, .releaseBases: break
             }
         }
         return !actions.isEmpty && !waits

@@ -89,6 +89,10 @@ int berth_fremovexattr(int descriptor, const char *name);
 /* f_type of fstatfs(2), or -1. */
 long berth_file_system_kind(int descriptor);
 
+/* open_by_handle_at(2): opens what a handle of `count` bytes and this type names on the file system
+   that `mount` is on. -1 with errno. */
+int berth_open_by_handle(int mount, int type, const void *bytes, unsigned int count, int flags);
+
 /* O_DIRECT of fcntl(2) F_SETFL on or off: 0 when it was so before or was set, 1 when it was switched
    off, -1 with errno. */
 int berth_set_direct(int descriptor, int on);
