@@ -29,63 +29,111 @@ public struct IndexFile: Sendable, Equatable {
         return files
     }
 
-    /// The JSON.
-    func encode() throws -> [UInt8] {
-        try JSONFile.encode(
-            Contents(
-                packs: packs.map { pack in
-                    Contents.Pack(
-                        id: pack.id,
-                        blobs: pack.blobs.map {
-                            Contents.Blob(
-                                id: $0.id, type: $0.kind.rawValue, offset: $0.offset,
-                                length: $0.length, uncompressedLength: $0.uncompressedLength)
-                        })
-                }))
+    /// The JSON, as restic writes it.
+    func encode() -> [UInt8] {
+        var json: [UInt8] = []
+        json.reserveCapacity(64 + packs.reduce(0) { $0 + 128 + $1.blobs.count * 160 })
+        GoJSON.append("{\"packs\":[", to: &json)
+        for (index, pack) in packs.enumerated() {
+            if index > 0 { json.append(UInt8(ascii: ",")) }
+            GoJSON.append("{\"id\":", to: &json)
+            GoJSON.append(pack.id, to: &json)
+            GoJSON.append(",\"blobs\":[", to: &json)
+            for index in pack.blobs.indices {
+                if index > 0 { json.append(UInt8(ascii: ",")) }
+                Self.append(pack.blobs[index], to: &json)
+            }
+            GoJSON.append("]}", to: &json)
+        }
+        GoJSON.append("]}", to: &json)
+        return json
+    }
+
+    private static func append(_ blob: PackedBlob, to json: inout [UInt8]) {
+        GoJSON.append("{\"id\":", to: &json)
+        GoJSON.append(blob.id, to: &json)
+        switch blob.kind {
+        case .data: GoJSON.append(",\"type\":\"data\",\"offset\":", to: &json)
+        case .tree: GoJSON.append(",\"type\":\"tree\",\"offset\":", to: &json)
+        }
+        GoJSON.append(UInt64(blob.offset), to: &json)
+        GoJSON.append(",\"length\":", to: &json)
+        GoJSON.append(UInt64(blob.length), to: &json)
+        if let length = blob.uncompressedLength {
+            GoJSON.append(",\"uncompressed_length\":", to: &json)
+            GoJSON.append(UInt64(length), to: &json)
+        }
+        json.append(UInt8(ascii: "}"))
     }
 
     /// - Throws: `RepositoryError` with code `corrupt` naming `object`.
-    static func decode(_ json: [UInt8], object: String) throws -> IndexFile {
-        let contents = try JSONFile.decode(Contents.self, from: json, object: object)
-        return IndexFile(
-            packs: try (contents.packs ?? []).map { pack in
-                let blobs = try (pack.blobs ?? []).map { try $0.checked(in: object) }
-                    .sorted { $0.offset < $1.offset }
-                return PackDescription(
-                    id: pack.id, bytes: PackHeader.packBytes(of: blobs), blobs: blobs)
-            })
+    static func decode(_ json: [UInt8], object: String) throws(RepositoryError) -> IndexFile {
+        var cursor = GoJSONCursor(json, source: object)
+        var packs: [PackDescription] = []
+        try cursor.object { (cursor, field) throws(RepositoryError) in
+            guard field == "packs" else { return try cursor.skip() }
+            try cursor.array { (cursor) throws(RepositoryError) in
+                packs.append(try pack(&cursor))
+            }
+        }
+        guard cursor.isAtEnd() else { throw cursor.failure("something after the index") }
+        return IndexFile(packs: packs)
     }
 
-    private struct Contents: Codable {
-        struct Blob: Codable {
-            let id: BlobID
-            let type: String
-            let offset: UInt32
-            let length: UInt32
-            let uncompressedLength: UInt32?
-
-            enum CodingKeys: String, CodingKey {
-                case id, type, offset, length
-                case uncompressedLength = "uncompressed_length"
-            }
-
-            func checked(in object: String) throws -> PackedBlob {
-                guard let kind = BlobKind(rawValue: type) else {
-                    throw RepositoryError.corrupt(object, "a blob of type \(type.prefix(20))")
+    private static func pack(
+        _ cursor: inout GoJSONCursor
+    ) throws(RepositoryError) -> PackDescription {
+        var id: BlobID?
+        var blobs: [PackedBlob] = []
+        try cursor.object { (cursor, field) throws(RepositoryError) in
+            switch field {
+            case "id": id = try cursor.identifier()
+            case "blobs":
+                try cursor.array { (cursor) throws(RepositoryError) in
+                    blobs.append(try blob(&cursor))
                 }
-                guard length >= Sealer.overheadBytes, length <= UInt32.max - offset else {
-                    throw RepositoryError.corrupt(object, "blob \(id) of \(length) bytes")
-                }
-                // Go omits the field when it is zero; a zero written out means the same.
-                return PackedBlob(
-                    id: id, kind: kind, offset: offset, length: length,
-                    uncompressedLength: uncompressedLength == 0 ? nil : uncompressedLength)
+            default: try cursor.skip()
             }
         }
-        struct Pack: Codable {
-            let id: BlobID
-            let blobs: [Blob]?
+        guard let id else { throw cursor.failure("a pack without an id") }
+        let isInOrder = blobs.indices.dropFirst().allSatisfy {
+            blobs[$0 - 1].offset <= blobs[$0].offset
         }
-        let packs: [Pack]?
+        if !isInOrder { blobs.sort { $0.offset < $1.offset } }
+        return PackDescription(id: id, bytes: PackHeader.packBytes(of: blobs), blobs: blobs)
+    }
+
+    private static let kinds = BlobKind.allCases.map { Array($0.rawValue.utf8) }
+
+    private static func blob(
+        _ cursor: inout GoJSONCursor
+    ) throws(RepositoryError) -> PackedBlob {
+        var id: BlobID?
+        var kind: BlobKind?
+        var (offset, length, uncompressedLength): (UInt32?, UInt32?, UInt32) = (nil, nil, 0)
+        try cursor.object { (cursor, field) throws(RepositoryError) in
+            switch field {
+            case "id": id = try cursor.identifier()
+            case "type":
+                guard let position = try cursor.word(of: kinds) else {
+                    throw cursor.failure("a blob of an unknown type")
+                }
+                kind = BlobKind.allCases[position]
+            case "offset": offset = try cursor.number32()
+            case "length": length = try cursor.number32()
+            case "uncompressed_length": uncompressedLength = try cursor.number32()
+            default: try cursor.skip()
+            }
+        }
+        guard let id, let kind, let offset, let length else {
+            throw cursor.failure("a blob without id, type, offset or length")
+        }
+        guard length >= Sealer.overheadBytes, length <= UInt32.max - offset else {
+            throw cursor.failure("blob \(id) of \(length) bytes")
+        }
+        // Go omits the field when it is zero; a zero written out means the same.
+        return PackedBlob(
+            id: id, kind: kind, offset: offset, length: length,
+            uncompressedLength: uncompressedLength == 0 ? nil : uncompressedLength)
     }
 }

@@ -11,6 +11,7 @@ struct RestorePlan {
     private static let depthLimit = 4_096
     /// So many directories stay open.
     private static let openLimit = 256
+    private static let proofsAtOnce = 2
 
     private struct Directory {
         let parent: Int?
@@ -18,6 +19,8 @@ struct RestorePlan {
         /// nil for a target that keeps its own metadata.
         let node: Node?
         var waiting = 0
+        /// What is proved when it is complete.
+        var proof: (nodes: [Node], tree: BlobID)?
     }
 
     private struct LinkKey: Hashable {
@@ -43,15 +46,22 @@ struct RestorePlan {
     private var complete: [RestoreWork] = []
     private var originals: [LinkKey: Original] = [:]
     private(set) var links: [RestoreLink] = []
+    private var proofs: ArraySlice<RestoreWork> = []
+    /// Directories with names of files that have several.
+    private(set) var delayedProofs: [RestoreDelayedProof] = []
+    private let proves: Bool
+    private var runningProofs = 0
+    private var isWritten = false
     private(set) var summary = RestoreSummary()
-    private(set) var isFinished = false
 
     /// - Parameters:
     ///   - target: the directory that everything goes into.
     ///   - node: what the target itself becomes, or nil where it stays as it is.
-    init(target: RestoreDirectory, node: Node?, policy: RestorePolicy) {
+    ///   - proves: whether each directory is proved when it is complete.
+    init(target: RestoreDirectory, node: Node?, policy: RestorePolicy, proves: Bool = false) {
         self.policy = policy
         self.target = target
+        self.proves = proves
         directories[RestorePlan.root] = Directory(
             parent: nil, depth: 0, node: node.flatMap(policy.apply))
         opened[RestorePlan.root] = target
@@ -63,6 +73,10 @@ struct RestorePlan {
     ///   files.
     mutating func nextWork(allowsLargeFile: Bool, allowsEntering: Bool) -> RestoreWork? {
         if let work = complete.popLast() { return work }
+        if runningProofs < RestorePlan.proofsAtOnce, let work = proofs.popFirst() {
+            runningProofs += 1
+            return work
+        }
         if allowsLargeFile, let work = largeFiles.popFirst() { return work }
         if let work = files.popFirst() { return work }
         guard allowsEntering, let (number, node) = unentered.popLast() else { return nil }
@@ -70,7 +84,10 @@ struct RestorePlan {
     }
 
     /// How many pieces of work wait to be handed out.
-    var backlog: Int { files.count + largeFiles.count }
+    var backlog: Int { files.count + largeFiles.count + proofs.count / 8 }
+
+    /// Whether everything is written, but for hard links, and proved as far as that goes.
+    var isFinished: Bool { isWritten && proofs.isEmpty && runningProofs == 0 }
 
     /// Adds the entries of a directory that is open; subdirectories, symlinks and special files
     /// have been made already.
@@ -121,6 +138,9 @@ struct RestorePlan {
         if !small.isEmpty { files.append(.files(place, small)) }
         // The first of them is entered next, so that packs are read in the order of their writing.
         unentered += subdirectories.reversed()
+        if proves, let tree = directories[number]?.node?.subtree {
+            directories[number]?.proof = (nodes, tree)
+        }
         directories[number]?.waiting = waiting
         if waiting == 0 { settle(number, count: 0) }
         return (entries, done, bytes)
@@ -139,14 +159,28 @@ struct RestorePlan {
 
     /// A directory has its metadata.
     mutating func finish(_ number: Int) {
+        prove(number)
         guard let directory = directories.removeValue(forKey: number) else { return }
         opened[number] = nil
         if let parent = directory.parent {
             settle(parent, count: 1)
         } else {
-            isFinished = true
+            isWritten = true
         }
     }
+
+    private mutating func prove(_ number: Int) {
+        guard let (nodes, tree) = directories[number]?.proof else { return }
+        let place = place(number)
+        if nodes.contains(where: { $0.links > 1 }) {
+            delayedProofs.append(RestoreDelayedProof(path: place.path, tree: tree))
+        } else {
+            proofs.append(.prove(place, nodes, tree: tree))
+        }
+    }
+
+    /// A directory is proved.
+    mutating func settleProof() { runningProofs -= 1 }
 
     /// The names from the target to an entry of a directory.
     func path(of name: [UInt8], in number: Int) -> [[UInt8]] {

@@ -83,7 +83,7 @@ struct ParserTests {
             switch self {
             case .packHeader: return PackHeader.encode([blob, blob, blob])
             case .index:
-                return try IndexFile(packs: [.init(id: id, bytes: 999, blobs: [blob])]).encode()
+                return IndexFile(packs: [.init(id: id, bytes: 999, blobs: [blob])]).encode()
             case .snapshot:
                 return try JSONFile.encode(
                     SnapshotFile(time: .now(), tree: id, paths: ["/"], hostname: "a"))

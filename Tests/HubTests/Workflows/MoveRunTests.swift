@@ -78,7 +78,9 @@ struct MoveRunTests {
                 await a.done == [
                     "a volume.backup", "a runtime.stop", "a volume.backup", "a volume.retire",
                 ])
-            #expect(await b.done == ["b volume.restore", "b runtime.start"])
+            // What was backed up first is built there while the project still runs.
+            #expect(
+                await b.done == ["b volume.restore", "b volume.restore", "b runtime.start"])
             let facts = try await engine.facts(project)
             #expect(facts.host == b.host)
             #expect(facts.generation == 2)
