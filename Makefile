@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check bench-s3 test-rgw
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-restore bench-check bench-s3 test-rgw
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,11 @@ soak-repository: setup ## Cut prunes short at every step, and fuzz the parsers (
 
 bench-repository: build ## Measure backup and restore beside restic and borg (half an hour)
 	@scripts/bench-repository.sh
+	scripts/bench-restore.sh
 	scripts/bench-check.sh
+
+bench-restore: build ## Measure restores from nothing and of what differs beside restic and borg
+	@scripts/bench-restore.sh
 
 bench-check: build ## Measure a check that reads everything beside restic
 	@scripts/bench-check.sh

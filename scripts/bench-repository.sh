@@ -91,7 +91,7 @@ for kind in $PARTS; do
             --files "$FILES" --mib "$LARGE_MIB"
         timed "ours-$kind" berth backup create "$project"
         if [[ $kind == small ]]; then
-            timed ours-restore berth backup restore "$project" --yes
+            timed ours-restore berth backup restore "$project" --from-nothing --yes
         fi
         peers "$kind" "$(volume_of "$project")"
     done

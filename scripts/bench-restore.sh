@@ -42,6 +42,9 @@ timed() {
     since "$begin" >>"$FLEET/$name"
     say "  $name: $(tail -n 1 "$FLEET/$name") s"
 }
+# Otherwise a restore first makes a backup of what it is to replace.
+fresh() { wait_for 90 "a fresh backup" is_fresh; }
+is_fresh() { [[ "$(berth project show bench -o json | jq -r .freshness)" == fresh ]]; }
 borg_restore() { (cd "$1" && borg extract "$FLEET/borg::one"); }
 # usage: backup_of PROJECT    makes a backup and answers its identifier
 backup_of() {
@@ -73,8 +76,11 @@ after=$(backup_of bench)
 place=$(mount_of host-1)/peers
 for round in $(seq "$ROUNDS"); do
     say "round $round of $ROUNDS"
+    fresh
     timed ours-full berth backup restore bench --backup "$before" --from-nothing --yes
+    fresh
     timed ours-delta berth backup restore bench --backup "$after" --yes
+    fresh
     timed ours-delta berth backup restore bench --backup "$before" --yes
     mkdir -p "$place"
     timed restic-full restic --no-cache -q -r "$FLEET/restic" restore latest --target "$place"

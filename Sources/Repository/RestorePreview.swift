@@ -7,6 +7,7 @@ public struct RestorePreview: Sendable, Hashable {
             case make, change, remove
         }
 
+        /// What happens.
         public let kind: Kind
         /// Raw, from the volume's root.
         public let path: [UInt8]

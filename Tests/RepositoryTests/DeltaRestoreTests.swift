@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 import Platform
 import Testing
@@ -151,6 +152,49 @@ struct DeltaRestoreTests {
         let names = try FileSystemDirectory(path: place.path + "/outside").names()
         #expect(names == [Array("file".utf8)])
         #expect(try DurableFile.read(place.path + "/outside/file") == Array("precious".utf8))
+    }
+
+    @Test("Somebody who exchanges directories for links meanwhile leads nothing out of the target")
+    func racer() async throws {
+        let place = try TemporaryDirectory()
+        let blobs = MemoryBlobs()
+        var tree = try ChangingTree(at: place.path + "/volume", seed: 21)
+        func backUp() async throws -> BlobID {
+            try await Backup(path: tree.path, sink: blobs, polynomial: Self.polynomial)
+                .run().rootTree
+        }
+        let first = try await backUp()
+        for name in ["a", "a/b", "c/d"] {
+            try DurableFile.write([1, 2, 3], to: "\(tree.path)/\(name)/new")
+        }
+        try tree.change(count: 20)
+        let second = try await backUp()
+        let outside = place.path + "/outside"
+        _ = try await Self.restore(first, from: blobs, to: outside)
+        let before = try await TreeListing(of: outside)
+        let pool = BlockingPool(label: "racer", width: 1)
+        for round in 0..<12 {
+            let restored = "\(place.path)/restored-\(round)"
+            _ = try await Self.restore(first, from: blobs, to: restored)
+            for name in ["a", "c"] {
+                unsafe symlink("\(outside)/\(name)", "\(restored)/to-\(name)")
+            }
+            let isOver = Locked(false)
+            async let race: Void = pool.run {
+                while !isOver.withLock({ $0 }) {
+                    for name in ["a", "c"] {
+                        // RENAME_EXCHANGE; whether it succeeds is a matter of luck.
+                        unsafe berth_renameat2(
+                            AT_FDCWD, "\(restored)/\(name)", AT_FDCWD, "\(restored)/to-\(name)", 2)
+                    }
+                }
+            }
+            // That it fails is what is expected; what it does then is looked at below.
+            _ = try? await Self.change(restored, from: first, to: second, blobs)
+            isOver.withLock { $0 = true }
+            try await race
+        }
+        #expect(try await TreeListing(of: outside) == before)
     }
 
     @Test("Equal subtrees are not read, and equal ranges are not fetched")
