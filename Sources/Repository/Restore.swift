@@ -10,6 +10,7 @@ public struct Restore: Sendable {
     /// the one thread that writes: more of those get into each other's way.
     public static let defaultWorkers = 2
     private static let largeFilesAtOnce = 2
+    private static let directoriesAtOnce = 16
 
     private let source: any BlobSource
     private let target: RestoreDirectory
@@ -25,7 +26,7 @@ public struct Restore: Sendable {
     ///   - source: where the blobs come from.
     ///   - target: for `RestoreSelection.volume` and `.tree` an empty directory.
     ///   - policy: what of the nodes' power is given back.
-    ///   - workers: a fourth of how many pieces of work fetch blobs, 1 to 64, default 2.
+    ///   - workers: a twelfth of how many pieces of work fetch blobs, 1 to 64, default 2.
     ///   - proof: computes the root tree from what was written; only for a `.volume` restored with
     ///     the policy `.faithful`, because nothing else is what the backup holds.
     ///   - losses: collects what cannot be read and is left out; nil lets that fail.
@@ -82,24 +83,31 @@ public struct Restore: Sendable {
         try await pool.run { [target, losses] in
             try Restore.makeLinks(links, in: target, losses)
         }
-        async let isDurable: Void = pool.run { [target] in try target.sync() }
+        try await pool.run { [target] in try target.sync() }
         var summary = plan.summary
-        summary.rootTree = try await prove(plan.delayedProofs, own, worker)
-        try await isDurable
+        summary.rootTree = try await prove(plan.complete, own, worker)
         return summary
     }
 
-    /// Proves what waited for the hard links, and then the target itself.
+    /// Proves everything that was written, when nothing is written any more: btrfs would let one wait
+    /// for the other.
     private func prove(
-        _ delayed: [RestoreDelayedProof], _ own: Node?, _ worker: RestoreWorker
+        _ directories: [RestoreProof.Directory], _ own: Node?, _ worker: RestoreWorker
     ) async throws -> BlobID? {
         guard let proof = worker.proof, let own else { return nil }
-        _ = try await concurrentMap(delayed, width: workers) { [target] directory in
-            let nodes = try await TreeWalker(rootTree: directory.tree, source: source).entries()
+        // In the order of their writing, so that trees are read from packs as they were before.
+        let pieces = stride(from: 0, to: directories.count, by: Self.directoriesAtOnce).map {
+            directories[$0..<min($0 + Self.directoriesAtOnce, directories.count)]
+        }
+        _ = try await concurrentMap(pieces, width: 4) { [target] piece in
+            let trees = try await source.load(piece.map(\.tree), kind: .tree)
             try await worker.readers.run {
-                let open = try directory.path.reduce(target) { try $0.descend($1) }
-                try proof.prove(
-                    open.content, holds: nodes, as: directory.tree, at: directory.path)
+                for (directory, json) in zip(piece, trees) {
+                    let open = try directory.path.reduce(target) { try $0.descend($1) }
+                    try proof.prove(
+                        open.content, holds: TreeDecoder.decode(json), as: directory.tree,
+                        at: directory.path)
+                }
             }
         }
         return try await worker.readers.run { [target] in
@@ -142,10 +150,10 @@ public struct Restore: Sendable {
             var (running, runningLarge) = (0, 0)
             while !plan.isFinished {
                 try Task.checkCancellation()
-                while running < workers * 4,
+                while running < workers * 12,
                     let work = plan.nextWork(
                         allowsLargeFile: runningLarge < Restore.largeFilesAtOnce,
-                        allowsEntering: plan.backlog < workers * 4)
+                        allowsEntering: plan.backlog < workers * 12)
                 {
                     var isLarge = false
                     if case .largeFile = work { isLarge = true }
@@ -175,7 +183,6 @@ public struct Restore: Sendable {
             if added.done > 0 { meter.advance(entries: added.done) }
         case .written(let number, let count): plan.settle(number, count: count)
         case .finished(let number): plan.finish(number)
-        case .proved: plan.settleProof()
         }
     }
 

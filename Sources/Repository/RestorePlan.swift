@@ -7,11 +7,10 @@ struct RestorePlan {
     /// Files up to this size are written several at a time.
     static let smallFileLimitBytes: UInt64 = 4 << 20
     private static let filesPerWork = 64
-    private static let bytesPerWork: UInt64 = 4 << 20
+    private static let bytesPerWork: UInt64 = 1 << 20
     private static let depthLimit = 4_096
     /// So many directories stay open.
     private static let openLimit = 256
-    private static let proofsAtOnce = 2
 
     private struct Directory {
         let parent: Int?
@@ -19,8 +18,6 @@ struct RestorePlan {
         /// nil for a target that keeps its own metadata.
         let node: Node?
         var waiting = 0
-        /// What is proved when it is complete.
-        var proof: (nodes: [Node], tree: BlobID)?
     }
 
     private struct LinkKey: Hashable {
@@ -43,21 +40,19 @@ struct RestorePlan {
     private var unentered: [(number: Int, node: Node)] = []
     private var files: ArraySlice<RestoreWork> = []
     private var largeFiles: ArraySlice<RestoreWork> = []
-    private var complete: [RestoreWork] = []
+    private var finishing: [RestoreWork] = []
     private var originals: [LinkKey: Original] = [:]
     private(set) var links: [RestoreLink] = []
-    private var proofs: ArraySlice<RestoreWork> = []
-    /// Directories with names of files that have several.
-    private(set) var delayedProofs: [RestoreDelayedProof] = []
+    /// Every directory, in the order in which they were complete, where they are to be proved.
+    private(set) var complete: [RestoreProof.Directory] = []
     private let proves: Bool
-    private var runningProofs = 0
-    private var isWritten = false
+    private(set) var isFinished = false
     private(set) var summary = RestoreSummary()
 
     /// - Parameters:
     ///   - target: the directory that everything goes into.
     ///   - node: what the target itself becomes, or nil where it stays as it is.
-    ///   - proves: whether each directory is proved when it is complete.
+    ///   - proves: whether what is complete is noted.
     init(target: RestoreDirectory, node: Node?, policy: RestorePolicy, proves: Bool = false) {
         self.policy = policy
         self.target = target
@@ -72,11 +67,7 @@ struct RestorePlan {
     /// - Parameter allowsEntering: whether one more directory may be entered, which brings more
     ///   files.
     mutating func nextWork(allowsLargeFile: Bool, allowsEntering: Bool) -> RestoreWork? {
-        if let work = complete.popLast() { return work }
-        if runningProofs < RestorePlan.proofsAtOnce, let work = proofs.popFirst() {
-            runningProofs += 1
-            return work
-        }
+        if let work = finishing.popLast() { return work }
         if allowsLargeFile, let work = largeFiles.popFirst() { return work }
         if let work = files.popFirst() { return work }
         guard allowsEntering, let (number, node) = unentered.popLast() else { return nil }
@@ -84,10 +75,7 @@ struct RestorePlan {
     }
 
     /// How many pieces of work wait to be handed out.
-    var backlog: Int { files.count + largeFiles.count + proofs.count / 8 }
-
-    /// Whether everything is written, but for hard links, and proved as far as that goes.
-    var isFinished: Bool { isWritten && proofs.isEmpty && runningProofs == 0 }
+    var backlog: Int { files.count + largeFiles.count }
 
     /// Adds the entries of a directory that is open; subdirectories, symlinks and special files
     /// have been made already.
@@ -138,9 +126,6 @@ struct RestorePlan {
         if !small.isEmpty { files.append(.files(place, small)) }
         // The first of them is entered next, so that packs are read in the order of their writing.
         unentered += subdirectories.reversed()
-        if proves, let tree = directories[number]?.node?.subtree {
-            directories[number]?.proof = (nodes, tree)
-        }
         directories[number]?.waiting = waiting
         if waiting == 0 { settle(number, count: 0) }
         return (entries, done, bytes)
@@ -151,7 +136,7 @@ struct RestorePlan {
         directories[number]?.waiting -= count
         guard let directory = directories[number], directory.waiting == 0 else { return }
         if let node = directory.node {
-            complete.append(.finish(place(number), node: node))
+            finishing.append(.finish(place(number), node: node))
         } else {
             finish(number)
         }
@@ -159,28 +144,17 @@ struct RestorePlan {
 
     /// A directory has its metadata.
     mutating func finish(_ number: Int) {
-        prove(number)
+        if proves, let tree = directories[number]?.node?.subtree {
+            complete.append(RestoreProof.Directory(path: place(number).path, tree: tree))
+        }
         guard let directory = directories.removeValue(forKey: number) else { return }
         opened[number] = nil
         if let parent = directory.parent {
             settle(parent, count: 1)
         } else {
-            isWritten = true
+            isFinished = true
         }
     }
-
-    private mutating func prove(_ number: Int) {
-        guard let (nodes, tree) = directories[number]?.proof else { return }
-        let place = place(number)
-        if nodes.contains(where: { $0.links > 1 }) {
-            delayedProofs.append(RestoreDelayedProof(path: place.path, tree: tree))
-        } else {
-            proofs.append(.prove(place, nodes, tree: tree))
-        }
-    }
-
-    /// A directory is proved.
-    mutating func settleProof() { runningProofs -= 1 }
 
     /// The names from the target to an entry of a directory.
     func path(of name: [UInt8], in number: Int) -> [[UInt8]] {

@@ -2,7 +2,7 @@ import Glibc
 import Platform
 
 /// The receipt of a restore: the trees computed anew from what lies in the directories that were
-/// written, one directory at a time, while the restore still goes on.
+/// written, one directory at a time.
 ///
 /// Names, metadata and every byte of the files are read back. What is not known from there, where a
 /// file's chunks begin and what a subdirectory's own tree is, comes from the backup, and is proved
@@ -10,6 +10,13 @@ import Platform
 /// tree comes out as the backup has it holds exactly what the backup says, and the root's id
 /// follows from below (D5).
 public final class RestoreProof: Sendable {
+    /// A directory that is complete.
+    struct Directory: Sendable {
+        /// The names from the target.
+        let path: [[UInt8]]
+        let tree: BlobID
+    }
+
     private let sink: any BlobSink
     private let length: @Sendable (BlobID) -> Int?
     private let groups = Locked(Groups())

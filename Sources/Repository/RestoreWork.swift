@@ -8,8 +8,6 @@ enum RestoreWork: Sendable {
     case largeFile(RestorePlace, Node)
     /// A directory whose entries are complete gets its own metadata.
     case finish(RestorePlace, node: Node)
-    /// What lies in a directory is compared with its tree.
-    case prove(RestorePlace, [Node], tree: BlobID)
 }
 
 /// Where a directory is: the nearest one that is open, and the names from there.
@@ -46,14 +44,6 @@ enum RestoreResult: Sendable {
     /// So many entries of a directory are complete.
     case written(number: Int, count: Int)
     case finished(number: Int)
-    case proved
-}
-
-/// A directory that is proved when the hard links are made.
-struct RestoreDelayedProof: Sendable {
-    /// The names from the target.
-    let path: [[UInt8]]
-    let tree: BlobID
 }
 
 /// One more name of a file that has been restored under another.

@@ -47,12 +47,6 @@ struct RestoreWorker: Sendable {
                     return .finished(number: place.number)
                 }
             }
-        case .prove(let place, let nodes, let tree):
-            try await readers.run { [proof] in
-                try proof?.prove(
-                    place.open().content, holds: nodes, as: tree, at: place.path)
-            }
-            return .proved
         }
     }
 

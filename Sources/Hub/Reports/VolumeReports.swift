@@ -29,6 +29,7 @@ struct VolumeReports: Sendable {
         let store = VolumeReportStore(change.transaction)
         let placements = try await store.placements(of: projects)
         var placed: [Observed] = []
+        var ahead: [Observed] = []
         for project in projects {
             guard let one = last[project] else { continue }
             let placement = placements[project]
@@ -38,14 +39,21 @@ struct VolumeReports: Sendable {
                 placed.append(one)
                 continue
             }
-            // A move, restore or deletion under way knows what it does there.
-            if let placement, placement.isGuarded { continue }
+            // A move, restore or deletion under way knows what it does there. What is said of the
+            // generation that it makes is kept: it counts from the placement's change on, and the
+            // host does not say it again.
+            if let placement, placement.isGuarded {
+                if one.volume.generation == placement.generation + 1, !placement.isDeleted {
+                    ahead.append(one)
+                }
+                continue
+            }
             try await store.quarantine(
                 project, generation: one.volume.generation, host: host,
                 reason: reason(placement, one.volume.generation))
         }
-        guard !placed.isEmpty else { return }
-        try await store.observe(placed, host: host)
+        guard !placed.isEmpty || !ahead.isEmpty else { return }
+        try await store.observe(placed + ahead, host: host)
         for one in placed {
             if let placement = placements[one.volume.project], placement.isProvisioned != true {
                 try await provisioned(one.volume.project, placement, true, in: &change)
