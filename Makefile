@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SANITIZED := --skip LayeringTests
 
-.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-check bench-s3 test-rgw soak-s3
+.PHONY: help build test check format lint setup tsan asan demo up down bench-smoke bench-operations soak-operations soak-repository bench-repository bench-restore bench-check bench-s3 test-rgw soak-s3
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,8 +66,11 @@ soak-s3: setup ## Commit every fault at every request of a project's backups and
 bench-repository: build ## Measure backup and restore beside restic and borg (half an hour)
 	@scripts/bench-repository.sh
 	for part in check incremental restore; do
-	    [[ ! -x scripts/bench-$$part.sh ]] || "scripts/bench-$$part.sh"
+	    "scripts/bench-$$part.sh"
 	done
+
+bench-restore: build ## Measure restores from nothing and of what differs beside restic and borg
+	@scripts/bench-restore.sh
 
 bench-check: build ## Measure a check that reads everything beside restic
 	@scripts/bench-check.sh

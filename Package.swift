@@ -49,7 +49,7 @@ let tests: [(module: String, imports: [String])] = [
     ("Btrfs", ["Platform"]),
     ("HTTP", ["Platform"]),
     ("ObjectStore", ["Platform", "HTTP", "S3TestSupport"]),
-    ("Repository", ["Platform", "ObjectStore"]),
+    ("Repository", ["CPlatform", "Platform", "ObjectStore"]),
     ("Hub", ["Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository"]),
     (
         "HostAgent",

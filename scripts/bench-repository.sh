@@ -126,7 +126,7 @@ directory_part() {
     timed "ours-$kind" berth backup create "$project"
     awk -v a="$before" -v b="$(processor_seconds)" 'BEGIN { print b - a }' >>"$FLEET/processor-$kind"
     if [[ $kind == small ]]; then
-        timed ours-restore berth backup restore "$project" --yes
+        timed ours-restore berth backup restore "$project" --from-nothing --yes
     else
         primitives "$(volume_of "$project")/tree"
     fi

@@ -7,7 +7,7 @@ import Glibc
 /// and used on its own, a release build closed it behind the last use of its owner, and so before
 /// the call that it was read for.
 public struct Descriptor: ~Copyable, Sendable {
-    private let number: Int32
+    @usableFromInline let number: Int32
 
     /// Takes ownership of an open descriptor.
     public init(owning number: Int32) {
@@ -56,7 +56,7 @@ public struct Descriptor: ~Copyable, Sendable {
     /// - Parameter body: makes the calls; it keeps the number nowhere, unless in something that keeps
     ///   the owner as well.
     /// - Throws: what `body` throws.
-    @discardableResult
+    @discardableResult @inlinable
     public borrowing func withNumber<Answer: ~Copyable, Failure: Error>(
         _ body: (Int32) throws(Failure) -> Answer
     ) throws(Failure) -> Answer {

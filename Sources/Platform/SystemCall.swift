@@ -16,15 +16,21 @@ public func describe(errno number: Int32) -> String {
 ///   - call: the call; it must leave `errno` as the system set it.
 /// - Returns: the call's answer, never negative.
 /// - Throws: `PlatformError` with the error number.
-@discardableResult
+@discardableResult @inlinable
 public func systemCall<Answer: SignedInteger>(
     _ what: @autoclosure () -> String, _ call: () throws -> Answer
 ) throws -> Answer {
     while true {
         let answer = try call()
         if answer >= 0 { return answer }
-        let number = errno
-        if number == EINTR { continue }
-        throw PlatformError(code: .systemCall, message: what(), errno: number)
+        if let error = lastFailure(what()) { throw error }
     }
+}
+
+/// What `errno` says; nil where a signal interrupted the call.
+@usableFromInline
+func lastFailure(_ what: @autoclosure () -> String) -> PlatformError? {
+    let number = errno
+    if number == EINTR { return nil }
+    return PlatformError(code: .systemCall, message: what(), errno: number)
 }

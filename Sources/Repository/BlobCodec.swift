@@ -102,7 +102,8 @@ public final class BlobCodec: Sendable {
     }
 }
 
-private final class ReusableDigest: @unchecked Sendable {
+/// A SHA-256 context that is used again and again.
+final class ReusableDigest: @unchecked Sendable {
     // Sendable because an `InstancePool` gives it to one caller at a time.
     private var digest = Digest()
 

@@ -66,6 +66,33 @@ public struct BlobID: Hashable, Comparable, Sendable, CustomStringConvertible {
         (first, second, third, fourth) = words
     }
 
+    /// - Parameter hexDigits: the same as bytes.
+    init?(hexDigits digits: ArraySlice<UInt8>) {
+        guard digits.count == 64 else { return nil }
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        let start = digits.startIndex
+        for index in 0..<16 {
+            guard let first = Self.digit(digits[start + index]),
+                let second = Self.digit(digits[start + 16 + index]),
+                let third = Self.digit(digits[start + 32 + index]),
+                let fourth = Self.digit(digits[start + 48 + index])
+            else { return nil }
+            words.0 = words.0 << 4 | first
+            words.1 = words.1 << 4 | second
+            words.2 = words.2 << 4 | third
+            words.3 = words.3 << 4 | fourth
+        }
+        (first, second, third, fourth) = words
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt64? {
+        switch byte {
+        case 0x30...0x39: UInt64(byte - 0x30)
+        case 0x61...0x66: UInt64(byte - 0x61 + 10)
+        default: nil
+        }
+    }
+
     /// The 32 bytes.
     public var bytes: [UInt8] {
         unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in

@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 import Platform
 
@@ -7,6 +8,15 @@ enum FileSystemAttributes {
     /// `XATTR_SIZE_MAX`).
     private static let limitBytes = 65_536
     private static let firstTryBytes = 512
+
+    /// All attributes of what is open.
+    static func read(of number: Int32) throws -> [Node.ExtendedAttribute] {
+        try unsafe read(
+            list: { buffer, size in unsafe berth_flistxattr(number, buffer, UInt(size)) },
+            get: { attribute, buffer, size in
+                unsafe berth_fgetxattr(number, attribute, buffer, UInt(size))
+            })
+    }
 
     /// All attributes, ascending by raw name; none where the file system knows no attributes.
     ///

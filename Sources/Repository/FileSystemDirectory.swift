@@ -156,11 +156,7 @@ final class FileSystemDirectory: Sendable {
     /// The extended attributes of the directory itself.
     func attributes() throws -> [Node.ExtendedAttribute] {
         try withNumber { number in
-            try unsafe FileSystemAttributes.read(
-                list: { buffer, size in unsafe berth_flistxattr(number, buffer, UInt(size)) },
-                get: { attribute, buffer, size in
-                    unsafe berth_fgetxattr(number, attribute, buffer, UInt(size))
-                })
+            try FileSystemAttributes.read(of: number)
         }
     }
 }

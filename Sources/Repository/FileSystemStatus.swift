@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// What stat(2) says of an entry, as far as a backup cares.
 public struct FileSystemStatus: Sendable, Hashable {
@@ -48,6 +49,13 @@ public struct FileSystemStatus: Sendable, Hashable {
         modified = NodeTime(
             seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int32(status.st_mtim.tv_nsec))
         specialDevice = UInt64(status.st_rdev)
+    }
+
+    /// What an open file is (fstat(2)).
+    init(ofFile number: Int32) throws {
+        var status = stat()
+        try systemCall("fstat") { unsafe fstat(number, &status) }
+        self.init(status)
     }
 
     /// What the entry is.

@@ -1,21 +1,22 @@
-/// Reads JSON from front to back, for trees and indexes: bytes stay bytes, nothing is built that is not asked
+/// Reads JSON from front to back, for trees: bytes stay bytes, nothing is built that is not asked
 /// for, and nesting is limited.
 ///
 /// Accepts what Go's decoder accepts: any white space, fields in any order, unknown fields.
 struct GoJSONCursor {
     private let bytes: [UInt8]
-    private let name: String
     private var index = 0
+    /// What is read, for errors.
+    private let source: String
 
     /// How deep the values of unknown fields may nest.
     private static let depthLimit = 64
 
     /// - Parameters:
     ///   - bytes: the JSON.
-    ///   - name: what it is, for the error.
-    init(_ bytes: [UInt8], of name: String = "tree") {
+    ///   - source: what errors call it.
+    init(_ bytes: [UInt8], source: String = "tree") {
         self.bytes = bytes
-        self.name = name
+        self.source = source
     }
 
     /// Whether only white space is left.
@@ -39,7 +40,10 @@ struct GoJSONCursor {
     /// Takes `null` if it is next.
     mutating func takeNull() -> Bool {
         skipSpace()
-        guard bytes[index...].starts(with: "null".utf8) else { return false }
+        guard index + 4 <= bytes.count, bytes[index] == UInt8(ascii: "n"),
+            bytes[index + 1] == UInt8(ascii: "u"), bytes[index + 2] == UInt8(ascii: "l"),
+            bytes[index + 3] == UInt8(ascii: "l")
+        else { return false }
         index += 4
         return true
     }
@@ -62,22 +66,72 @@ struct GoJSONCursor {
         try expect("{")
         if take("}") { return }
         repeat {
-            let name = String(decoding: try string(), as: UTF8.self)
+            let name = try fieldName()
             try expect(":")
             try field(&self, name)
         } while take(",")
         try expect("}")
     }
 
-    /// The bytes of a string, unescaped.
-    mutating func string() throws(RepositoryError) -> [UInt8] {
+    /// A string without escapes, as it lies there; nil, and nothing is taken, where it has some.
+    private mutating func plainString() throws(RepositoryError) -> Range<Int>? {
         try expect("\"")
         let start = index
+        skipPlain()
+        guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else {
+            index = start - 1
+            return nil
+        }
+        index += 1
+        return start..<index - 1
+    }
+
+    private mutating func skipPlain() {
         while index < bytes.count, bytes[index] != UInt8(ascii: "\""),
             bytes[index] != UInt8(ascii: "\\"), bytes[index] >= 0x20
         {
             index += 1
         }
+    }
+
+    /// The names that are too long to be kept in a `String` without memory of their own.
+    private static let longNames: [(text: String, bytes: [UInt8])] = [
+        "extended_attributes", "uncompressed_length",
+    ].map { ($0, Array($0.utf8)) }
+
+    private mutating func fieldName() throws(RepositoryError) -> String {
+        guard let range = try plainString() else {
+            return String(decoding: try string(), as: UTF8.self)
+        }
+        if range.count > 15,
+            let known = Self.longNames.first(where: { $0.bytes.elementsEqual(bytes[range]) })
+        {
+            return known.text
+        }
+        return String(decoding: bytes[range], as: UTF8.self)
+    }
+
+    /// A string of 64 lower-case hexadecimal digits.
+    mutating func identifier() throws(RepositoryError) -> BlobID {
+        guard let range = try plainString(), let id = BlobID(hexDigits: bytes[range]) else {
+            throw failure("not an id")
+        }
+        return id
+    }
+
+    /// One of several words.
+    ///
+    /// - Returns: its position in `words`, nil where it is another.
+    mutating func word(of words: [[UInt8]]) throws(RepositoryError) -> Int? {
+        guard let range = try plainString() else { return nil }
+        return words.firstIndex { $0.elementsEqual(bytes[range]) }
+    }
+
+    /// The bytes of a string, unescaped.
+    mutating func string() throws(RepositoryError) -> [UInt8] {
+        try expect("\"")
+        let start = index
+        skipPlain()
         var text = [UInt8](bytes[start..<index])
         while index < bytes.count {
             let byte = bytes[index]
@@ -90,18 +144,6 @@ struct GoJSONCursor {
             }
         }
         throw failure("string without end")
-    }
-
-    /// A string that is a blob's or a file's id.
-    mutating func blobID() throws(RepositoryError) -> BlobID {
-        try expect("\"")
-        guard let id = BlobID(hex: bytes[index...].prefix(64)) else { throw failure("not an id") }
-        index += 64
-        guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else {
-            throw failure("not an id")
-        }
-        index += 1
-        return id
     }
 
     /// A number without sign, fraction or exponent.
@@ -148,7 +190,7 @@ struct GoJSONCursor {
     }
 
     func failure(_ reason: String) -> RepositoryError {
-        .corrupt(name, "\(reason) at byte \(index)")
+        .corrupt(source, "\(reason) at byte \(index)")
     }
 
     private func isScalarByte(_ byte: UInt8) -> Bool {
@@ -161,10 +203,11 @@ struct GoJSONCursor {
     }
 
     private mutating func skipSpace() {
-        while index < bytes.count {
-            let byte = bytes[index]
-            guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return }
-            index += 1
+        while index < bytes.count, bytes[index] <= 0x20 {
+            switch bytes[index] {
+            case 0x20, 0x0A, 0x0D, 0x09: index += 1
+            default: return
+            }
         }
     }
 

@@ -29,18 +29,19 @@ public struct IndexFile: Sendable, Equatable {
         return files
     }
 
-    /// The JSON, in the order of restic's fields.
+    /// The JSON, as restic writes it.
     func encode() -> [UInt8] {
         var json: [UInt8] = []
-        json.reserveCapacity(64 + packs.reduce(0) { $0 + 128 + $1.blobs.count * 176 })
+        json.reserveCapacity(64 + packs.reduce(0) { $0 + 128 + $1.blobs.count * 160 })
         GoJSON.append("{\"packs\":[", to: &json)
-        for (position, pack) in packs.enumerated() {
-            GoJSON.append(position > 0 ? ",{\"id\":" : "{\"id\":", to: &json)
+        for (index, pack) in packs.enumerated() {
+            if index > 0 { json.append(UInt8(ascii: ",")) }
+            GoJSON.append("{\"id\":", to: &json)
             GoJSON.append(pack.id, to: &json)
             GoJSON.append(",\"blobs\":[", to: &json)
-            for (position, blob) in pack.blobs.enumerated() {
-                if position > 0 { json.append(UInt8(ascii: ",")) }
-                Self.append(blob, to: &json)
+            for index in pack.blobs.indices {
+                if index > 0 { json.append(UInt8(ascii: ",")) }
+                Self.append(pack.blobs[index], to: &json)
             }
             GoJSON.append("]}", to: &json)
         }
@@ -67,53 +68,59 @@ public struct IndexFile: Sendable, Equatable {
 
     /// - Throws: `RepositoryError` with code `corrupt` naming `object`.
     static func decode(_ json: [UInt8], object: String) throws(RepositoryError) -> IndexFile {
-        var cursor = GoJSONCursor(json, of: object)
+        var cursor = GoJSONCursor(json, source: object)
         var packs: [PackDescription] = []
         try cursor.object { (cursor, field) throws(RepositoryError) in
             guard field == "packs" else { return try cursor.skip() }
             try cursor.array { (cursor) throws(RepositoryError) in
-                packs.append(try decodePack(&cursor))
+                packs.append(try pack(&cursor))
             }
         }
         guard cursor.isAtEnd() else { throw cursor.failure("something after the index") }
         return IndexFile(packs: packs)
     }
 
-    private static func decodePack(
+    private static func pack(
         _ cursor: inout GoJSONCursor
     ) throws(RepositoryError) -> PackDescription {
         var id: BlobID?
         var blobs: [PackedBlob] = []
         try cursor.object { (cursor, field) throws(RepositoryError) in
             switch field {
-            case "id": id = try cursor.blobID()
+            case "id": id = try cursor.identifier()
             case "blobs":
                 try cursor.array { (cursor) throws(RepositoryError) in
-                    blobs.append(try decodeBlob(&cursor))
+                    blobs.append(try blob(&cursor))
                 }
             default: try cursor.skip()
             }
         }
         guard let id else { throw cursor.failure("a pack without an id") }
-        blobs.sort { $0.offset < $1.offset }
+        let isInOrder = blobs.indices.dropFirst().allSatisfy {
+            blobs[$0 - 1].offset <= blobs[$0].offset
+        }
+        if !isInOrder { blobs.sort { $0.offset < $1.offset } }
         return PackDescription(id: id, bytes: PackHeader.packBytes(of: blobs), blobs: blobs)
     }
 
-    private static func decodeBlob(
+    private static let kinds = BlobKind.allCases.map { Array($0.rawValue.utf8) }
+
+    private static func blob(
         _ cursor: inout GoJSONCursor
     ) throws(RepositoryError) -> PackedBlob {
         var id: BlobID?
         var kind: BlobKind?
-        var (offset, length): (UInt32?, UInt32?) = (nil, nil)
-        var uncompressedLength: UInt32 = 0
+        var (offset, length, uncompressedLength): (UInt32?, UInt32?, UInt32) = (nil, nil, 0)
         try cursor.object { (cursor, field) throws(RepositoryError) in
             switch field {
-            case "id": id = try cursor.blobID()
+            case "id": id = try cursor.identifier()
             case "type":
-                kind = BlobKind(rawValue: String(decoding: try cursor.string(), as: UTF8.self))
+                guard let position = try cursor.word(of: kinds) else {
+                    throw cursor.failure("a blob of an unknown type")
+                }
+                kind = BlobKind.allCases[position]
             case "offset": offset = try cursor.number32()
             case "length": length = try cursor.number32()
-            // Go omits the field when it is zero; a zero written out means the same.
             case "uncompressed_length": uncompressedLength = try cursor.number32()
             default: try cursor.skip()
             }
@@ -124,6 +131,7 @@ public struct IndexFile: Sendable, Equatable {
         guard length >= Sealer.overheadBytes, length <= UInt32.max - offset else {
             throw cursor.failure("blob \(id) of \(length) bytes")
         }
+        // Go omits the field when it is zero; a zero written out means the same.
         return PackedBlob(
             id: id, kind: kind, offset: offset, length: length,
             uncompressedLength: uncompressedLength == 0 ? nil : uncompressedLength)

@@ -7,6 +7,8 @@ public actor PackReader: BlobSource {
     private let store: any ObjectStorage
     private let codec: BlobCodec
     private let cacheBytes: Int
+    /// Packs beyond this are read blob by blob.
+    private let wholePackLimit: Int64
 
     private var cached: [BlobID: CachedPack] = [:]
     private var useCount = 0
@@ -17,22 +19,32 @@ public actor PackReader: BlobSource {
         var lastUse: Int
     }
 
-    /// Packs beyond this are read blob by blob.
-    private static let wholePackLimit: Int64 = 40 << 20
+    /// What lies so close together is fetched in one piece.
+    private static let gapBytes: Int64 = 64 << 10
+    private static let pieceBytes: Int64 = 4 << 20
+    private static let piecesAtOnce = 8
 
     /// - Parameters:
     ///   - index: where the blobs are.
     ///   - store: the repository's store.
     ///   - codec: the repository's codec.
     ///   - cacheBytes: how many bytes of packs are kept; default 128 MiB, at least one pack is.
+    ///   - wholePackLimit: packs beyond so many bytes are not fetched as a whole, but only what is
+    ///     asked for; default 40 MiB, for a reader that needs most of every pack.
     public init(
         index: RepositoryIndex, store: any ObjectStorage, codec: BlobCodec,
-        cacheBytes: Int = 128 << 20
+        cacheBytes: Int = 128 << 20, wholePackLimit: Int64 = 40 << 20
     ) {
+        self.wholePackLimit = wholePackLimit
         self.index = index
         self.store = store
         self.codec = codec
         self.cacheBytes = cacheBytes
+    }
+
+    /// How long the plaintext of a blob is; nil where the index does not have it.
+    public nonisolated func length(of id: BlobID, kind: BlobKind) -> Int? {
+        index.location(of: id, kind: kind)?.blob.plaintextBytes
     }
 
     /// The verified plaintext of a blob.
@@ -47,7 +59,7 @@ public actor PackReader: BlobSource {
         }
         let blob = location.blob
         let end = Int64(blob.offset) + Int64(blob.length)
-        if location.pack.bytes > Self.wholePackLimit {
+        if location.pack.bytes > wholePackLimit {
             let sealed = try await Self.fetch(
                 location.pack.id, range: Int64(blob.offset)..<end, from: store)
             return try await Self.openOne(
@@ -63,12 +75,15 @@ public actor PackReader: BlobSource {
     ///
     /// - Throws: as for one.
     public func load(_ ids: [BlobID], kind: BlobKind) async throws -> [[UInt8]] {
+        if ids.count > 1, let pieces = pieces(of: ids, kind: kind) {
+            return try await load(ids, in: pieces)
+        }
         var blobs: [[UInt8]] = []
         blobs.reserveCapacity(ids.count)
         var next = 0
         while next < ids.count {
             guard let first = index.location(of: ids[next], kind: kind),
-                first.pack.bytes <= Self.wholePackLimit
+                first.pack.bytes <= wholePackLimit
             else {
                 blobs.append(try await load(ids[next], kind: kind))
                 next += 1
@@ -85,6 +100,71 @@ public actor PackReader: BlobSource {
                 together, of: first.pack.id, in: try await pack(first.pack), codec: codec)
         }
         return blobs
+    }
+
+    /// A range of a pack, and which of the wanted blobs lie in it.
+    private struct Piece: Sendable {
+        let pack: BlobID
+        var range: Range<Int64>
+        var blobs: [(position: Int, blob: PackedBlob)]
+    }
+
+    /// What is to be fetched of packs that are not fetched as a whole, blobs close to each other
+    /// together; nil where a pack is fetched as a whole or a blob is not known.
+    private func pieces(of ids: [BlobID], kind: BlobKind) -> [Piece]? {
+        var wanted: [(position: Int, location: RepositoryIndex.Location)] = []
+        for (position, id) in ids.enumerated() {
+            guard let location = index.location(of: id, kind: kind),
+                location.pack.bytes > wholePackLimit
+            else { return nil }
+            wanted.append((position, location))
+        }
+        wanted.sort {
+            ($0.location.pack.id, $0.location.blob.offset)
+                < ($1.location.pack.id, $1.location.blob.offset)
+        }
+        var pieces: [Piece] = []
+        for (position, location) in wanted {
+            let start = Int64(location.blob.offset)
+            let end = start + Int64(location.blob.length)
+            if let last = pieces.last, last.pack == location.pack.id,
+                start <= last.range.upperBound + Self.gapBytes,
+                end - last.range.lowerBound <= Self.pieceBytes
+            {
+                pieces[pieces.count - 1].range =
+                    last.range.lowerBound..<max(last.range.upperBound, end)
+                pieces[pieces.count - 1].blobs.append((position, location.blob))
+            } else {
+                pieces.append(
+                    Piece(
+                        pack: location.pack.id, range: start..<end,
+                        blobs: [(position, location.blob)]))
+            }
+        }
+        return pieces
+    }
+
+    private func load(_ ids: [BlobID], in pieces: [Piece]) async throws -> [[UInt8]] {
+        let opened = try await concurrentMap(pieces, width: Self.piecesAtOnce) {
+            [store, codec] piece in
+            let bytes = try await Self.fetch(piece.pack, range: piece.range, from: store)
+            return try await Self.open(piece, in: bytes, codec: codec)
+        }
+        var blobs = [[UInt8]](repeating: [], count: ids.count)
+        for (position, blob) in opened.joined() { blobs[position] = blob }
+        return blobs
+    }
+
+    @concurrent private static func open(
+        _ piece: Piece, in bytes: [UInt8], codec: BlobCodec
+    ) async throws -> [(position: Int, blob: [UInt8])] {
+        try piece.blobs.map { position, blob in
+            let offset = Int(Int64(blob.offset) - piece.range.lowerBound)
+            return (
+                position,
+                try open(bytes, at: offset, blob: blob, pack: piece.pack, codec: codec)
+            )
+        }
     }
 
     /// A whole pack; a pack that another task is fetching is waited for.

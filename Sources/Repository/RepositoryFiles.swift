@@ -82,8 +82,12 @@ extension OpenRepository {
     }
 
     /// Where blobs are read from, by an index at hand.
-    public func blobSource(index: RepositoryIndex, cacheBytes: Int = 128 << 20) -> PackReader {
-        PackReader(index: index, store: store, codec: codec, cacheBytes: cacheBytes)
+    public func blobSource(
+        index: RepositoryIndex, cacheBytes: Int = 128 << 20, wholePackLimit: Int64 = 40 << 20
+    ) -> PackReader {
+        PackReader(
+            index: index, store: store, codec: codec, cacheBytes: cacheBytes,
+            wholePackLimit: wholePackLimit)
     }
 
     /// The names of all files of a kind; files with other names are passed over, as by restic.

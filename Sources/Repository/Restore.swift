@@ -6,14 +6,18 @@ public import Platform
 /// mode 0700): the caller publishes it when everything succeeded, and discards it otherwise. Nothing
 /// is ever written outside of it, whatever the trees say.
 public struct Restore: Sendable {
-    /// So many threads write unless told otherwise: more of them get into each other's way.
+    /// So many pieces of work are fetched and opened at the same time, unless told otherwise, for
+    /// the one thread that writes: more of those get into each other's way.
     public static let defaultWorkers = 2
     private static let largeFilesAtOnce = 2
+    private static let directoriesAtOnce = 16
 
     private let source: any BlobSource
     private let target: RestoreDirectory
     private let policy: RestorePolicy
     private let workers: Int
+    private let proof: RestoreProof?
+    private let losses: RestoreLosses?
     private let progress: @Sendable (TransferProgress) -> Void
 
     /// Prepares a restore into the directory that is open as `target`.
@@ -22,20 +26,25 @@ public struct Restore: Sendable {
     ///   - source: where the blobs come from.
     ///   - target: for `RestoreSelection.volume` and `.tree` an empty directory.
     ///   - policy: what of the nodes' power is given back.
-    ///   - workers: how many threads write, 1 to 64, default 2; four times as many pieces of work fetch
-    ///     blobs.
+    ///   - workers: a twelfth of how many pieces of work fetch blobs, 1 to 64, default 2.
+    ///   - proof: computes the root tree from what was written; only for a `.volume` restored with
+    ///     the policy `.faithful`, because nothing else is what the backup holds.
+    ///   - losses: collects what cannot be read and is left out; nil lets that fail.
     ///   - progress: told after each piece of work, from any thread; it must not block. The totals
     ///     grow while directories are being entered.
     /// - Throws: `PlatformError` where the target cannot be opened.
     public init(
         source: any BlobSource, target: borrowing Descriptor, policy: RestorePolicy,
-        workers: Int = Restore.defaultWorkers,
+        workers: Int = Restore.defaultWorkers, proof: RestoreProof? = nil,
+        losses: RestoreLosses? = nil,
         progress: @escaping @Sendable (TransferProgress) -> Void = { _ in }
     ) throws {
         self.source = source
         self.target = RestoreDirectory(try FileSystemDirectory(sameAs: target))
         self.policy = policy
         self.workers = max(1, min(workers, 64))
+        self.proof = proof
+        self.losses = losses
         self.progress = progress
     }
 
@@ -51,28 +60,59 @@ public struct Restore: Sendable {
     public func run(_ selection: RestoreSelection, of rootTree: BlobID) async throws
         -> RestoreSummary
     {
-        let pool = BlockingPool(label: "berth.restore", width: workers)
+        let pool = BlockingPool(label: "berth.restore", width: 1)
         let (nodes, own) = try await resolve(
             selection, TreeWalker(rootTree: rootTree, source: source))
-        let isolates = try await pool.run { [target] in
-            if case .path = selection { return try target.passesAttributesOn() }
+        let surroundings = try await pool.run { [target] in
+            if case .path = selection { return try RestoreSurroundings(target: target) }
             guard try target.isEmpty() else {
                 throw RepositoryError(
                     code: .invalidInput, message: "the directory to restore into is not empty")
             }
-            return try target.passesAttributesOn()
+            return try RestoreSurroundings(target: target)
         }
         let worker = RestoreWorker(
             source: source, policy: policy, pool: pool,
-            meter: TransferMeter(observe: progress), chunksAtOnce: workers * 2, isolates: isolates)
-        var plan = RestorePlan(target: target, node: own, policy: policy)
+            meter: TransferMeter(observe: progress), chunksAtOnce: workers * 2,
+            surroundings: surroundings, proof: own == nil ? nil : proof, losses: losses,
+            readers: BlockingPool(label: "berth.restore.proof", width: 2))
+        var plan = RestorePlan(
+            target: target, node: own, policy: policy, proves: worker.proof != nil)
         try await work(on: nodes, plan: &plan, worker: worker)
         let links = plan.links
-        try await pool.run { [target] in
-            try Restore.makeLinks(links, in: target)
-            try target.sync()
+        try await pool.run { [target, losses] in
+            try Restore.makeLinks(links, in: target, losses)
         }
-        return plan.summary
+        try await pool.run { [target] in try target.sync() }
+        var summary = plan.summary
+        summary.rootTree = try await prove(plan.complete, own, worker)
+        return summary
+    }
+
+    /// Proves everything that was written, when nothing is written any more: btrfs would let one wait
+    /// for the other.
+    private func prove(
+        _ directories: [RestoreProof.Directory], _ own: Node?, _ worker: RestoreWorker
+    ) async throws -> BlobID? {
+        guard let proof = worker.proof, let own else { return nil }
+        // In the order of their writing, so that trees are read from packs as they were before.
+        let pieces = stride(from: 0, to: directories.count, by: Self.directoriesAtOnce).map {
+            directories[$0..<min($0 + Self.directoriesAtOnce, directories.count)]
+        }
+        _ = try await concurrentMap(pieces, width: 4) { [target] piece in
+            let trees = try await source.load(piece.map(\.tree), kind: .tree)
+            try await worker.readers.run {
+                for (directory, json) in zip(piece, trees) {
+                    let open = try directory.path.reduce(target) { try $0.descend($1) }
+                    try proof.prove(
+                        open.content, holds: TreeDecoder.decode(json), as: directory.tree,
+                        at: directory.path)
+                }
+            }
+        }
+        return try await worker.readers.run { [target] in
+            try proof.finish(target.content, own, isWhole: true)
+        }
     }
 
     /// The entries of the target, and what the target itself becomes.
@@ -110,10 +150,10 @@ public struct Restore: Sendable {
             var (running, runningLarge) = (0, 0)
             while !plan.isFinished {
                 try Task.checkCancellation()
-                while running < workers * 4,
+                while running < workers * 12,
                     let work = plan.nextWork(
                         allowsLargeFile: runningLarge < Restore.largeFilesAtOnce,
-                        allowsEntering: plan.backlog < workers * 4)
+                        allowsEntering: plan.backlog < workers * 12)
                 {
                     var isLarge = false
                     if case .largeFile = work { isLarge = true }
@@ -147,7 +187,9 @@ public struct Restore: Sendable {
     }
 
     /// Makes the hard links, whose directories have their times already.
-    private static func makeLinks(_ links: [RestoreLink], in target: RestoreDirectory) throws {
+    private static func makeLinks(
+        _ links: [RestoreLink], in target: RestoreDirectory, _ losses: RestoreLosses?
+    ) throws {
         for link in links {
             guard let name = link.path.last, let original = link.original.last else { continue }
             do {
@@ -156,6 +198,12 @@ public struct Restore: Sendable {
                 try to.keepingTimes { try from.makeLink(from: original, to: name, in: to) }
             } catch {
                 let path = link.path.joined(separator: [UInt8(ascii: "/")])
+                // The file itself was left out.
+                if losses?.takeLink(error, at: String(decoding: [UInt8](path), as: UTF8.self))
+                    ?? false
+                {
+                    continue
+                }
                 throw RestoreWorker.failure(
                     String(decoding: [UInt8](path), as: UTF8.self), error)
             }

@@ -32,9 +32,58 @@ final class RestoreDirectory: Sendable {
     }
 
     /// Makes a file and opens it for writing.
-    func makeFile(_ name: [UInt8]) throws -> Descriptor {
-        try open(name, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+    ///
+    /// - Parameter permissions: less what the process masks (umask(2)).
+    func makeFile(_ name: [UInt8], permissions: UInt32) throws -> Descriptor {
+        try open(
+            name, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: UInt64(permissions))
     }
+
+    /// Opens a file inside for reading and writing, without waiting where it is something else.
+    func openFile(_ name: [UInt8]) throws -> Descriptor {
+        try open(name, flags: O_RDWR | O_NOFOLLOW | O_NONBLOCK, mode: 0)
+    }
+
+    /// Opens what a name leads to without looking into it (O_PATH), itself where it is a symlink.
+    func look(_ name: [UInt8]) throws -> Descriptor {
+        // O_PATH, which Glibc defines for GNU sources only.
+        try open(name, flags: 0o10_000_000 | O_NOFOLLOW, mode: 0)
+    }
+
+    /// Gives what is open one more name inside (linkat(2), AT_EMPTY_PATH).
+    func makeLink(to file: OpenFile, _ name: [UInt8]) throws {
+        try directory.withNumber { directory in
+            try file.withNumber { file in
+                try systemCall("linkat") {
+                    unsafe CName.with(name) { unsafe berth_link_open(file, directory, $0) }
+                }
+            }
+        }
+    }
+
+    /// Removes an entry with everything below it; no symlink is followed and no mount is entered.
+    func remove(_ name: [UInt8]) throws {
+        let isGone = try directory.withNumber { number in
+            try unsafe CName.with(name) { name in
+                if unsafe unlinkat(number, name, 0) == 0 { return true }
+                guard errno == EISDIR || errno == EPERM else {
+                    throw PlatformError(code: .systemCall, message: "unlinkat", errno: errno)
+                }
+                return false
+            }
+        }
+        if isGone { return }
+        let below = try descend(name)
+        for entry in try below.directory.names() { try below.remove(entry) }
+        try directory.withNumber { number in
+            try systemCall("rmdir") {
+                unsafe CName.with(name) { unsafe unlinkat(number, $0, AT_REMOVEDIR) }
+            }
+        }
+    }
+
+    /// What it holds, for a look at what was written.
+    var content: FileSystemDirectory { directory }
 
     func makeDirectory(_ name: [UInt8]) throws {
         try directory.withNumber { number in

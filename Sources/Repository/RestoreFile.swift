@@ -6,17 +6,19 @@ import Platform
 /// Chunks are written in order, blocks of zeros are left as holes, and the length and the metadata
 /// come last.
 final class RestoreFile {
-    private static let blockBytes = 4_096
-    private static let zeros = [UInt8](repeating: 0, count: blockBytes)
-
     private let descriptor: Descriptor
     private let node: Node
+    private let surroundings: RestoreSurroundings
     private var offset: Int64 = 0
+    /// Where the last write ended: how long the file is.
+    private var end: Int64 = 0
 
     /// Makes the file, which must not exist.
-    init(_ node: Node, in directory: RestoreDirectory) throws {
-        descriptor = try directory.makeFile(node.name)
+    init(_ node: Node, in directory: RestoreDirectory, _ surroundings: RestoreSurroundings) throws {
+        descriptor = try directory.makeFile(
+            node.name, permissions: surroundings.permissionsOfNewFile(node))
         self.node = node
+        self.surroundings = surroundings
     }
 
     /// Leaves a hole.
@@ -26,15 +28,9 @@ final class RestoreFile {
 
     /// Writes the next chunk (pwrite(2)).
     func write(_ chunk: [UInt8]) throws {
-        var start = 0
-        while start < chunk.count {
-            let isHole = isZeroBlock(chunk, at: start)
-            var end = blockEnd(after: start, in: chunk)
-            while end < chunk.count, isZeroBlock(chunk, at: end) == isHole {
-                end = blockEnd(after: end, in: chunk)
-            }
-            if !isHole { try write(chunk, from: start, to: end) }
-            start = end
+        for part in ZeroBlocks(chunk, at: offset) where !part.isZero {
+            try write(chunk, from: part.range.lowerBound, to: part.range.upperBound)
+            end = offset + Int64(part.range.upperBound)
         }
         offset += Int64(chunk.count)
     }
@@ -42,7 +38,7 @@ final class RestoreFile {
     /// Sets the length and the metadata.
     ///
     /// - Throws: `RepositoryError` where the chunks are not as long as the node says.
-    func finish(isolates: Bool) throws {
+    func finish() throws {
         guard offset == Int64(clamping: node.sizeBytes) else {
             throw RepositoryError.corrupt(
                 "the tree",
@@ -50,26 +46,10 @@ final class RestoreFile {
         }
         let length = Int(offset)
         try descriptor.withNumber { number in
-            try systemCall("ftruncate") { ftruncate(number, length) }
-            try RestoreMetadata.apply(node, to: number, isolates: isolates)
-        }
-    }
-
-    /// The end of the block of the file in which the byte at `start` is.
-    private func blockEnd(after start: Int, in chunk: [UInt8]) -> Int {
-        let within = Int((offset + Int64(start)) % Int64(Self.blockBytes))
-        return min(start + Self.blockBytes - within, chunk.count)
-    }
-
-    /// Whether a whole block begins at `start` and is all zeros; a shorter one at the end of the
-    /// chunk is written.
-    private func isZeroBlock(_ chunk: [UInt8], at start: Int) -> Bool {
-        guard blockEnd(after: start, in: chunk) - start == Self.blockBytes, chunk[start] == 0 else {
-            return false
-        }
-        return unsafe chunk.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return false }
-            return unsafe memcmp(base + start, Self.zeros, Self.blockBytes) == 0
+            if end != offset { try systemCall("ftruncate") { ftruncate(number, length) } }
+            try RestoreMetadata.apply(
+                node, to: number, isolates: surroundings.passAttributesOn,
+                hasMode: surroundings.givesModeToNewFile(node))
         }
     }
 

@@ -7,15 +7,19 @@ import Platform
 enum RestoreMetadata {
     /// A file or directory that is open.
     ///
-    /// - Parameter isolates: whether attributes that the node does not have are removed, because
-    ///   the target passes some on to what is created in it.
-    static func apply(_ node: Node, to descriptor: Int32, isolates: Bool) throws {
+    /// - Parameters:
+    ///   - isolates: whether attributes that the node does not have are removed, because the target
+    ///     passes some on to what is created in it.
+    ///   - hasMode: whether it was made with its mode.
+    static func apply(
+        _ node: Node, to descriptor: Int32, isolates: Bool, hasMode: Bool = false
+    ) throws {
         try systemCall("fchown") { fchown(descriptor, node.uid, node.gid) }
-        try systemCall("fchmod") { fchmod(descriptor, node.mode.permissions) }
+        if !hasMode {
+            try systemCall("fchmod") { fchmod(descriptor, node.mode.permissions) }
+        }
         if isolates {
-            let present = try unsafe FileSystemAttributes.read(
-                list: { unsafe berth_flistxattr(descriptor, $0, UInt($1)) },
-                get: { unsafe berth_fgetxattr(descriptor, $0, $1, UInt($2)) })
+            let present = try FileSystemAttributes.read(of: descriptor)
             for name in surplus(present, over: node) {
                 try systemCall("remove the attribute \(text(name))") {
                     unsafe CName.with(name) { unsafe berth_fremovexattr(descriptor, $0) }
@@ -30,8 +34,14 @@ enum RestoreMetadata {
                 }
             }
         }
-        let times = times(of: node)
-        try systemCall("futimens") { unsafe futimens(descriptor, times) }
+        var times = times(of: node)
+        try systemCall("futimens") {
+            unsafe withUnsafePointer(to: &times) { pair in
+                unsafe pair.withMemoryRebound(to: timespec.self, capacity: 2) {
+                    unsafe futimens(descriptor, $0)
+                }
+            }
+        }
     }
 
     /// A symlink, FIFO or device node, by its name in a directory.
@@ -81,10 +91,14 @@ enum RestoreMetadata {
                 }
             }
         }
-        let times = times(of: node)
+        var times = times(of: node)
         try systemCall("utimensat") {
-            unsafe CName.with(name) {
-                unsafe utimensat(directory, $0, times, AT_SYMLINK_NOFOLLOW)
+            unsafe CName.with(name) { name in
+                unsafe withUnsafePointer(to: &times) { pair in
+                    unsafe pair.withMemoryRebound(to: timespec.self, capacity: 2) {
+                        unsafe utimensat(directory, name, $0, AT_SYMLINK_NOFOLLOW)
+                    }
+                }
             }
         }
     }
@@ -92,6 +106,7 @@ enum RestoreMetadata {
     private static func surplus(
         _ present: [Node.ExtendedAttribute], over node: Node
     ) -> [[UInt8]] {
+        if present.isEmpty { return [] }
         let wanted = Set(node.extendedAttributes.map(\.name))
         // A label that the kernel's security module gives to everything cannot be removed.
         return present.map(\.name).filter {
@@ -99,10 +114,11 @@ enum RestoreMetadata {
         }
     }
 
-    private static func times(of node: Node) -> [timespec] {
+    /// Of the last access and of the last change.
+    private static func times(of node: Node) -> (timespec, timespec) {
         let time = timespec(
             tv_sec: Int(node.modified.seconds), tv_nsec: Int(node.modified.nanoseconds))
-        return [time, time]
+        return (time, time)
     }
 
     private static func text(_ name: [UInt8]) -> String {

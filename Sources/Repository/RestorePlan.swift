@@ -7,7 +7,7 @@ struct RestorePlan {
     /// Files up to this size are written several at a time.
     static let smallFileLimitBytes: UInt64 = 4 << 20
     private static let filesPerWork = 64
-    private static let bytesPerWork: UInt64 = 4 << 20
+    private static let bytesPerWork: UInt64 = 1 << 20
     private static let depthLimit = 4_096
     /// So many directories stay open.
     private static let openLimit = 256
@@ -40,18 +40,23 @@ struct RestorePlan {
     private var unentered: [(number: Int, node: Node)] = []
     private var files: ArraySlice<RestoreWork> = []
     private var largeFiles: ArraySlice<RestoreWork> = []
-    private var complete: [RestoreWork] = []
+    private var finishing: [RestoreWork] = []
     private var originals: [LinkKey: Original] = [:]
     private(set) var links: [RestoreLink] = []
-    private(set) var summary = RestoreSummary()
+    /// Every directory, in the order in which they were complete, where they are to be proved.
+    private(set) var complete: [RestoreProof.Directory] = []
+    private let proves: Bool
     private(set) var isFinished = false
+    private(set) var summary = RestoreSummary()
 
     /// - Parameters:
     ///   - target: the directory that everything goes into.
     ///   - node: what the target itself becomes, or nil where it stays as it is.
-    init(target: RestoreDirectory, node: Node?, policy: RestorePolicy) {
+    ///   - proves: whether what is complete is noted.
+    init(target: RestoreDirectory, node: Node?, policy: RestorePolicy, proves: Bool = false) {
         self.policy = policy
         self.target = target
+        self.proves = proves
         directories[RestorePlan.root] = Directory(
             parent: nil, depth: 0, node: node.flatMap(policy.apply))
         opened[RestorePlan.root] = target
@@ -62,7 +67,7 @@ struct RestorePlan {
     /// - Parameter allowsEntering: whether one more directory may be entered, which brings more
     ///   files.
     mutating func nextWork(allowsLargeFile: Bool, allowsEntering: Bool) -> RestoreWork? {
-        if let work = complete.popLast() { return work }
+        if let work = finishing.popLast() { return work }
         if allowsLargeFile, let work = largeFiles.popFirst() { return work }
         if let work = files.popFirst() { return work }
         guard allowsEntering, let (number, node) = unentered.popLast() else { return nil }
@@ -131,7 +136,7 @@ struct RestorePlan {
         directories[number]?.waiting -= count
         guard let directory = directories[number], directory.waiting == 0 else { return }
         if let node = directory.node {
-            complete.append(.finish(place(number), node: node))
+            finishing.append(.finish(place(number), node: node))
         } else {
             finish(number)
         }
@@ -139,6 +144,9 @@ struct RestorePlan {
 
     /// A directory has its metadata.
     mutating func finish(_ number: Int) {
+        if proves, let tree = directories[number]?.node?.subtree {
+            complete.append(RestoreProof.Directory(path: place(number).path, tree: tree))
+        }
         guard let directory = directories.removeValue(forKey: number) else { return }
         opened[number] = nil
         if let parent = directory.parent {

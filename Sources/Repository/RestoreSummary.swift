@@ -10,4 +10,6 @@ public struct RestoreSummary: Sendable, Hashable {
     public internal(set) var bytes: Int64 = 0
     /// Device nodes that the policy left out, and sockets.
     public internal(set) var leftOut: Int64 = 0
+    /// The root tree's id, computed from what was written; nil where that was not asked for.
+    public internal(set) var rootTree: BlobID?
 }

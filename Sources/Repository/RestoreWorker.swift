@@ -5,12 +5,16 @@ import Platform
 struct RestoreWorker: Sendable {
     let source: any BlobSource
     let policy: RestorePolicy
+    /// Where everything is made: btrfs makes files no faster for several at once.
     let pool: BlockingPool
     let meter: TransferMeter
     /// Chunks of one large file that are fetched ahead.
     let chunksAtOnce: Int
-    /// Whether attributes that the target passes on are removed.
-    let isolates: Bool
+    let surroundings: RestoreSurroundings
+    let proof: RestoreProof?
+    let losses: RestoreLosses?
+    /// Where what was written is read again.
+    let readers: BlockingPool
     /// Files up to 512 KiB have one chunk; together the files of one piece of work have few more.
     private static let furtherChunks = 16
     /// The chunk that is a hole.
@@ -24,28 +28,41 @@ struct RestoreWorker: Sendable {
                 guard let tree = node.subtree else {
                     throw RepositoryError.corrupt("the tree", "a directory has no subtree")
                 }
-                let walker = TreeWalker(rootTree: tree, source: source)
-                return try await enter(place, try await walker.entries(of: tree))
+                return try await enter(place, try await entries(of: tree, at: place))
             }
         case .files(let place, let nodes):
             try await write(nodes, in: place)
             return .written(number: place.number, count: nodes.count)
         case .largeFile(let place, let node):
-            try await named(place, node) { try await writeLarge(node, in: place) }
+            do {
+                try await named(place, node) { try await writeLarge(node, in: place) }
+            } catch  where losses?.take(error, at: place.display(node.name)) ?? false {
+                try await pool.run { try place.open().remove(node.name) }
+            }
             return .written(number: place.number, count: 1)
         case .finish(let place, let node):
             return try await named(place, node) {
-                try await pool.run { [isolates] in
-                    try place.open().apply(node, isolates: isolates)
+                try await pool.run { [surroundings] in
+                    try place.open().apply(node, isolates: surroundings.passAttributesOn)
                     return .finished(number: place.number)
                 }
             }
         }
     }
 
+    /// The entries of a directory; none where they cannot be read and that is allowed.
+    private func entries(of tree: BlobID, at place: RestorePlace) async throws -> [Node] {
+        do {
+            return try await TreeWalker(rootTree: tree, source: source).entries(of: tree)
+        } catch  where losses?.take(error, at: place.display()) ?? false {
+            return []
+        }
+    }
+
     /// Makes a directory's subdirectories and everything small that has one name.
     func enter(_ place: RestorePlace, _ nodes: [Node]) async throws -> RestoreResult {
-        try await pool.run { [policy, isolates] in
+        try await pool.run { [policy, surroundings] in
+            let isolates = surroundings.passAttributesOn
             let directory = try place.open()
             for node in nodes {
                 guard let kept = policy.apply(to: node) else { continue }
@@ -68,17 +85,18 @@ struct RestoreWorker: Sendable {
     private func write(_ nodes: [Node], in place: RestorePlace) async throws {
         let contents = try await contents(of: nodes, in: place)
         let bytes = nodes.reduce(0) { $0 + Int64(clamping: $1.sizeBytes) }
-        try await pool.run { [contents, isolates] in
+        try await pool.run { [contents, surroundings] in
             let directory = try place.open()
             for (node, chunks) in zip(nodes, contents) {
+                guard let chunks else { continue }
                 do {
                     guard node.kind == .file else {
-                        try directory.make(node, isolates: isolates)
+                        try directory.make(node, isolates: surroundings.passAttributesOn)
                         continue
                     }
-                    let file = try RestoreFile(node, in: directory)
+                    let file = try RestoreFile(node, in: directory, surroundings)
                     for chunk in chunks { try file.write(chunk) }
-                    try file.finish(isolates: isolates)
+                    try file.finish()
                 } catch {
                     throw RestoreWorker.failure(place.display(node.name), error)
                 }
@@ -91,7 +109,7 @@ struct RestoreWorker: Sendable {
     /// failure names its file.
     private func contents(
         of nodes: [Node], in place: RestorePlace
-    ) async throws -> [[[UInt8]]] {
+    ) async throws -> [[[UInt8]]?] {
         // A tree that lies about its files does not get more memory than honest ones.
         let ids = nodes.flatMap(\.content)
         if ids.count <= nodes.count + Self.furtherChunks,
@@ -107,16 +125,20 @@ struct RestoreWorker: Sendable {
             }
         }
         try Task.checkCancellation()
-        var contents: [[[UInt8]]] = []
+        var contents: [[[UInt8]]?] = []
         for node in nodes {
             var chunks: [[UInt8]] = []
-            for id in node.content {
-                try await named(place, node) {
-                    chunks.append(try await source.load(id, kind: .data))
+            do {
+                for id in node.content {
+                    try await named(place, node) {
+                        chunks.append(try await source.load(id, kind: .data))
+                    }
+                    try check(chunks, of: node, in: place)
                 }
-                try check(chunks, of: node, in: place)
+                contents.append(chunks)
+            } catch  where losses?.take(error, at: place.display(node.name)) ?? false {
+                contents.append(nil)
             }
-            contents.append(chunks)
         }
         return contents
     }
@@ -131,8 +153,8 @@ struct RestoreWorker: Sendable {
     }
 
     private func writeLarge(_ node: Node, in place: RestorePlace) async throws {
-        let file = try await pool.run {
-            Locked(try RestoreFile(node, in: place.open()))
+        let file = try await pool.run { [surroundings] in
+            Locked(try RestoreFile(node, in: place.open(), surroundings))
         }
         let holeBytes = try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
             var arrived: [Int: [UInt8]] = [:]
@@ -167,10 +189,10 @@ struct RestoreWorker: Sendable {
             }
             return holeBytes
         }
-        try await pool.run { [isolates] in
+        try await pool.run {
             try file.withLock {
                 $0.skip(holeBytes)
-                try $0.finish(isolates: isolates)
+                try $0.finish()
             }
         }
         meter.advance(entries: 1, bytes: Int64(holeBytes))

@@ -86,7 +86,7 @@ public enum TreeDecoder {
         case "linktarget": node.linkTarget = try cursor.string()
         case "extended_attributes": node.extendedAttributes = try attributes(&cursor)
         case "device": node.device = try cursor.number()
-        case "subtree": node.subtree = cursor.takeNull() ? nil : try identifier(&cursor)
+        case "subtree": node.subtree = cursor.takeNull() ? nil : try cursor.identifier()
         default: try cursor.skip()
         }
     }
@@ -122,22 +122,14 @@ public enum TreeDecoder {
         return name
     }
 
-    private static func kind(_ cursor: inout GoJSONCursor) throws(RepositoryError) -> Node.Kind {
-        let word = String(decoding: try cursor.string(), as: UTF8.self)
-        guard let kind = Node.Kind(rawValue: word) else {
-            throw RepositoryError(
-                code: .unsupported, message: "the tree holds an entry of the kind '\(word)'")
-        }
-        return kind
-    }
+    private static let kinds = Node.Kind.allCases.map { Array($0.rawValue.utf8) }
 
-    private static func identifier(
-        _ cursor: inout GoJSONCursor
-    ) throws(RepositoryError) -> BlobID {
-        guard let id = BlobID(hex: String(decoding: try cursor.string(), as: UTF8.self)) else {
-            throw cursor.failure("not a blob id")
+    private static func kind(_ cursor: inout GoJSONCursor) throws(RepositoryError) -> Node.Kind {
+        guard let position = try cursor.word(of: kinds) else {
+            throw RepositoryError(
+                code: .unsupported, message: "the tree holds an entry of a kind that is not known")
         }
-        return id
+        return Node.Kind.allCases[position]
     }
 
     private static func identifiers(
@@ -145,7 +137,7 @@ public enum TreeDecoder {
     ) throws(RepositoryError) -> [BlobID] {
         var ids: [BlobID] = []
         try cursor.array { (cursor) throws(RepositoryError) in
-            ids.append(try identifier(&cursor))
+            ids.append(try cursor.identifier())
         }
         return ids
     }

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import SQLite
 import Shared
@@ -97,6 +98,60 @@ extension HostTests {
             }
         }
 
+        /// With a base the restore builds on it; from nothing it does not.
+        @Test(
+            "finishes what a move prepares and its restore, at a moment by the seed",
+            arguments: CrashTests.seeds)
+        func staged(seed: UInt64) async throws {
+            try await TestHost.run { host in
+                var random = SeededMoments(state: seed &* 77 | 1)
+                let volume = try await host.filledProject()
+                let path = host.layout.volume(volume.project)
+                let first = try await host.backup(volume, base: nil).backup
+                try await host.shell(
+                    "echo changed > one; rm -r sub/deep; echo y >> large", in: path)
+                let second = try await host.backup(volume, base: first).backup
+                let listing = try await host.listing(of: path)
+                let retired = try await host.hub.perform(
+                    .volumeRetire,
+                    VolumeRetireInput(
+                        volume: volume, coveringBackup: second.id, isDeletion: false))
+                #expect(retired.state == .succeeded)
+                var next = volume
+                next.generation = 2
+                let orders = [
+                    VolumeRestoreInput(
+                        volume: next, backup: first, replacesVolume: false, isStaged: true),
+                    VolumeRestoreInput(volume: next, backup: second, replacesVolume: false),
+                    VolumeRestoreInput(volume: next, backup: first, replacesVolume: true),
+                ]
+                for order in orders {
+                    let operation = try host.hub.submit(.volumeRestore, order)
+                    // The moment of a power failure is not ordered with anything.
+                    let moment = Int.random(in: 0...400, using: &random)
+                    try await ContinuousClock().sleep(for: .milliseconds(moment))
+                    try await host.kill()
+                    try await host.start()
+                    let receipt = try await host.hub.outcome(of: operation)
+                        .value(RestoreReceipt.self)
+                    #expect(receipt.rootTree == order.backup.rootTree, "seed \(seed)")
+                    if order.backup == second {
+                        #expect(receipt.origin == .staged, "\(receipt.objections ?? [])")
+                        #expect(try await host.listing(of: path) == listing, "seed \(seed)")
+                    }
+                }
+                try await host.expectNothingLeft(volume)
+                let again = try await host.backup(next, base: first)
+                #expect(again.backup.rootTree == first.rootTree)
+            }
+        }
+
+        /// BERTH_SOAK_SEEDS of them in `make soak-repository`.
+        static var seeds: [UInt64] {
+            let count = unsafe getenv("BERTH_SOAK_SEEDS").map { unsafe String(cString: $0) }
+            return Array(1...(count.flatMap { UInt64($0) } ?? 2))
+        }
+
         @Test("leaves projects' processes alone and finds them again")
         func adoption() async throws {
             try await TestHost.run { host in
@@ -151,5 +206,17 @@ extension HostTests {
                 #expect(try await host.hub.perform(.runtimeStop, input).state == .succeeded)
             }
         }
+    }
+}
+
+/// Numbers that a seed brings again (xorshift64).
+private struct SeededMoments: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return state
     }
 }

@@ -46,6 +46,9 @@ struct CorruptionMatrixTests {
         let entries = try await repository.store.list(.all)
         var cases = 0
         var refused = 0
+        var deltasRefused = 0
+        let former = try TemporaryDirectory()
+        try await Self.restore(backups[0].root, from: history, to: former.path)
         for (number, entry) in entries.enumerated() {
             let path = history.fixture.path + "/" + entry.name.text
             let neighbour = entries[(number + 1) % entries.count]
@@ -58,6 +61,9 @@ struct CorruptionMatrixTests {
                     report.failures.contains { Self.names(entry.name, damage, $0) },
                     "\(entry.name) \(damage): \(report.failures)")
                 refused += try await Self.restore(backups.map(\.root), from: history)
+                let isRefused = try await Self.isDeltaRefused(
+                    former.path, from: backups[0].root, to: backups[2].root, history)
+                deltasRefused += isRefused ? 1 : 0
                 try DurableFile.write(bytes, to: path)
                 cases += 1
             }
@@ -65,6 +71,7 @@ struct CorruptionMatrixTests {
         #expect(cases == entries.count * Damage.allCases.count)
         #expect(cases > 100)
         #expect(refused > cases / 2)
+        #expect(deltasRefused > cases / 8 && deltasRefused < cases)
         #expect(try await repository.check(.all, expected: expected).isSound)
     }
 
@@ -107,6 +114,47 @@ struct CorruptionMatrixTests {
             #expect(again.rootTree == root, "a restore came out wrong and said nothing")
         }
         return refused
+    }
+
+    private static func restore(
+        _ root: BlobID, from history: BackupHistory, to path: String
+    ) async throws {
+        let target = try Descriptor(opening: path, flags: O_RDONLY | O_DIRECTORY)
+        _ = try await Restore(
+            source: try await history.repository.blobSource(), target: target, policy: .faithful
+        ).run(.volume, of: root)
+    }
+
+    /// Makes a copy of one backup's state into another's; whether that was refused.
+    private static func isDeltaRefused(
+        _ former: String, from: BlobID, to root: BlobID, _ history: BackupHistory
+    ) async throws -> Bool {
+        let place = try TemporaryDirectory()
+        let copied = try await ChildProcess.run("cp", ["-a", former + "/.", place.path])
+        guard copied.isSuccess else { throw CommandFailed("copy a state", copied) }
+        let target = try Descriptor(opening: place.path, flags: O_RDONLY | O_DIRECTORY)
+        let found: BlobID?
+        do {
+            let repository = try await OpenRepository.open(
+                history.repository.store, key: history.repository.key)
+            // What is scattered is fetched by ranges.
+            let source = repository.blobSource(
+                index: try await repository.loadIndex(), wholePackLimit: 1_000)
+            found = try await RestoreDelta(
+                source: source, target: target,
+                proof: RestoreProof(sink: HashingSink()) { source.length(of: $0, kind: .data) },
+                length: { source.length(of: $0, kind: .data) }
+            ).run(from: from, to: root).rootTree
+        } catch is RepositoryError {
+            return true
+        }
+        #expect(found == root)
+        let again = try await Backup(
+            path: place.path, sink: HashingSink(),
+            polynomial: history.repository.config.polynomial
+        ).run()
+        #expect(again.rootTree == root, "a restore came out wrong and said nothing")
+        return false
     }
 
     @Test("A full check in pieces reads each pack once, goes on where it was, and then rests")

@@ -71,7 +71,7 @@ struct HostileTreeTests {
             #expect(throws: PlatformError.self) { _ = try target.descend(Array(name.utf8)) }
         }
         let linked = #expect(throws: PlatformError.self) {
-            _ = try target.makeFile(Array("a".utf8))
+            _ = try target.makeFile(Array("a".utf8), permissions: 0o600)
         }
         #expect(linked?.errno == EEXIST)
     }

@@ -5,6 +5,15 @@ import Platform
 /// Blobs in memory, for what does not concern packs.
 final class MemoryBlobs: BlobSink, BlobSource {
     private let blobs = Locked<[BlobID: [UInt8]]>([:])
+    private let loaded = Locked<[BlobKind: Int]>([:])
+
+    /// How long a blob is.
+    func length(of id: BlobID) -> Int? { blobs.withLock { $0[id]?.count } }
+
+    /// How many blobs of a kind were asked for since `forgetLoads`.
+    func loads(_ kind: BlobKind) -> Int { loaded.withLock { $0[kind, default: 0] } }
+
+    func forgetLoads() { loaded.withLock { $0 = [:] } }
 
     func prepare(_ plaintext: [UInt8], kind: BlobKind) -> PreparedBlob {
         PreparedBlob(
@@ -17,6 +26,7 @@ final class MemoryBlobs: BlobSink, BlobSource {
     }
 
     func load(_ id: BlobID, kind: BlobKind) async throws -> [UInt8] {
+        loaded.withLock { $0[kind, default: 0] += 1 }
         guard let bytes = blobs.withLock({ $0[id] }) else {
             throw RepositoryError(
                 code: .missing(object: "blob \(id.hex)"), message: "blob \(id.hex) is missing")

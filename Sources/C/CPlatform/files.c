@@ -77,3 +77,11 @@ void berth_keep_memory(void) {
 void berth_return_memory(void) { malloc_trim(0); }
 
 int berth_syncfs(int descriptor) { return syncfs(descriptor); }
+
+int berth_link_open(int descriptor, int directory, const char *name) {
+    return linkat(descriptor, "", directory, name, AT_EMPTY_PATH);
+}
+
+int berth_punch_hole(int descriptor, int64_t offset, int64_t length) {
+    return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}

@@ -3,7 +3,7 @@ import Shared
 
 /// `backup …`.
 enum BackupCommands {
-    static let all = [create, audit, list, entries, restore, exportKey]
+    static let all = [create, audit, list, entries, RestoreCommand.description, exportKey]
 
     private static let create = CommandDescription(
         "backup create", aliases: ["new"], [.one("PROJECT")], summary: "Back a project up now",
@@ -99,50 +99,6 @@ enum BackupCommands {
     private static func directory(_ path: ProjectPath) -> APIRequest.Parameter {
         if let text = String(validating: path.bytes, as: UTF8.self) { return .init("path", text) }
         return .init("path64", Data(path.bytes).base64EncodedString())
-    }
-
-    private static let restore = CommandDescription(
-        "backup restore", [.one("PROJECT")],
-        options: [
-            OptionDescription("backup", .text("BACKUP"), "which backup; default latest"),
-            OptionDescription("path", .text("PATH"), "only this path of it"),
-            OptionDescription("to", .text("PATH"), "where the path goes; default where it was"),
-            OptionDescription(
-                "overwrite", .choice(Overwrite.allCases.map(\.rawValue)),
-                "what happens to something that is there; default never"),
-        ],
-        summary: "Put a project, or a path of it, back to what a backup holds",
-        details: """
-            Without --path the whole volume is exchanged for what the backup holds; a running
-            project is only stopped for that after a yes, or with --yes.
-            """,
-        examples: [
-            "berth backup restore notes --path src/a.txt --to src/a.old.txt",
-            "berth backup restore notes --backup 3vqjhp41 --yes",
-        ]
-    ) { invocation in
-        let options = invocation.options
-        let path = try options.path("path")
-        let destination = try options.path("to")
-        if path == nil, destination != nil {
-            throw CommandFailure.usage("--to needs --path", hint: "berth help backup restore")
-        }
-        let backup = try options.text("backup") ?? "latest"
-        let project = try await invocation.project(0)
-        let name = HarmlessText.text(project.name)
-        if path == nil, project.runtimeState == .running {
-            try await Confirmation(invocation: invocation).agree(
-                to: "\"\(name)\" is running and will be stopped to put all of it back. Restore it?")
-        }
-        let request = RestoreRequest(
-            backup: backup, path: path, destination: destination,
-            overwrite: try options.choice("overwrite", default: .never))
-        let what = path.map { HarmlessText.name($0.bytes) + " of \"\(name)\"" } ?? "\"\(name)\""
-        return try await invocation.perform(
-            "POST", ["projects", project.id.description, "restore"], body: request
-        ) { operation in
-            .took("restored \(what) from \(HarmlessText.text(backup))", operation)
-        }
     }
 
     private static let exportKey = CommandDescription(

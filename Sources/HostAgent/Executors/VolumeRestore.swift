@@ -1,32 +1,27 @@
-import Glibc
 import Platform
 import Repository
 import Shared
 
 /// `volume.restore`: builds a volume from a backup in staging, recomputes the root tree from what
 /// was written, and only then puts it into its place in one step (D5).
+///
+/// A staged one gets no further than a snapshot beside the bases, on which a later restore builds.
 struct VolumeRestore: Sendable {
     let input: VolumeRestoreInput
     let work: Work
 
     private var project: ProjectID { input.volume.project }
-    private var staging: String {
-        work.layout.staging(project, work.operation)
-    }
+    private var staging: String { work.layout.staging(project, work.operation) }
 
     func run() async throws -> RestoreReceipt {
         try await work.host.gate.alone(project) {
+            if input.isStaged ?? false { return try await stage() }
             let publication: OperationJournal.Publication
             if case .publishing(let ready) = try await work.ledger.journal(work.operation) {
                 publication = ready
             } else {
                 try await checkPlace()
-                do {
-                    publication = try await build()
-                } catch {
-                    await discard()
-                    throw error
-                }
+                publication = try await built { try await build() }
                 if publication.replaced != nil {
                     try await work.host.runtimes.stop(
                         project, uid: input.volume.uid, grace: .seconds(10))
@@ -38,8 +33,10 @@ struct VolumeRestore: Sendable {
             try await keepBase(publication)
             return RestoreReceipt(
                 backup: input.backup.id, host: work.host.id,
-                generation: input.volume.generation, rootTree: input.backup.rootTree,
-                files: publication.files, bytes: publication.bytes)
+                generation: input.volume.generation,
+                rootTree: publication.rootTree ?? input.backup.rootTree,
+                files: publication.files, bytes: publication.bytes, origin: publication.origin,
+                objections: publication.objections, missing: publication.missing)
         }
     }
 
@@ -54,77 +51,84 @@ struct VolumeRestore: Sendable {
             hint: "retire it first, or restore with replacement")
     }
 
-    /// Gives back the room of a try that failed: the next one begins anew, if there is one at all.
-    private func discard() async {
+    /// What a failing `body` has left is removed: the next try begins anew, if there is one at all.
+    private func built<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
         do {
-            try await StagingCleanup(host: work.host).remove(work.operation, of: project)
+            return try await body()
         } catch {
-            work.host.logger.warning(
-                "Staging was not cleaned; the next try or start does it.",
-                ["operation": .init(describing: work.operation), "error": .init(describing: error)])
+            do {
+                try await StagingCleanup(host: work.host).remove(work.operation, of: project)
+            } catch {
+                work.host.logger.warning(
+                    "Staging was not cleaned; the next try or start does it.",
+                    [
+                        "operation": .init(describing: work.operation),
+                        "error": .init(describing: error),
+                    ])
+            }
+            throw error
         }
     }
 
-    /// Restores into staging and verifies what was written.
+    /// Restores into staging, with the receipt, and takes the snapshot that becomes the base.
     private func build() async throws -> OperationJournal.Publication {
         let files = try work.host.storage.files()
         try await StagingCleanup(host: work.host).remove(work.operation, of: project)
         let replaced =
             try await files.exists(work.layout.volume(project))
             ? try await work.ledger.volume(project)?.generation ?? 0 : nil
-        try await files.create(staging, uid: 0, gid: 0, mode: 0o700)
-        let summary = try await restore()
-        try await verify()
+        let result = try await VolumeBuild(input: input, work: work, staging: staging).run()
         let base = work.layout.nextBase(project, work.operation)
         try await files.snapshot(staging, to: base)
         let volume = try await files.info(staging)
         return OperationJournal.Publication(
             subvolume: volume.uuid, base: try await files.info(base).uuid,
             coveredTransid: volume.ctransid, volume: input.volume, backup: input.backup,
-            replaced: replaced, files: summary.files, bytes: summary.bytes)
+            replaced: replaced, files: result.summary.files, bytes: result.summary.bytes,
+            rootTree: result.rootTree.hex, origin: result.origin, objections: result.objections,
+            missing: result.missing)
     }
 
-    private func restore() async throws -> RestoreSummary {
-        work.progress.report("open", 1)
-        let repository = try await RepositoryAccess.open(work)
-        guard let rootTree = BlobID(hex: input.backup.rootTree) else {
-            throw Failure(
-                code: "input-invalid", message: "\(input.backup.rootTree) is no root tree's id")
+    /// Builds, and keeps a snapshot of it; can be repeated after a crash between any two steps.
+    private func stage() async throws -> RestoreReceipt {
+        let cleanup = StagingCleanup(host: work.host)
+        let files = try work.host.storage.files()
+        let path = work.layout.stagedState(project, work.operation)
+        var receipt = RestoreReceipt(
+            backup: input.backup.id, host: work.host.id, generation: input.volume.generation,
+            rootTree: input.backup.rootTree, files: 0, bytes: 0)
+        let kept = try await work.ledger.stagedState(of: project)
+        if let kept, kept.operation == work.operation,
+            try await files.uuid(path) == kept.subvolume
+        {
+            receipt.rootTree = kept.backup.rootTree
+            return receipt
         }
-        let progress = work.progress
-        let target = try Descriptor(opening: staging, flags: O_DIRECTORY | O_NOFOLLOW)
-        let restore = try Restore(
-            source: try await repository.blobSource(), target: target, policy: .faithful
-        ) { state in
-            progress.report(
-                "restore", 2, done: state.bytesDone, total: state.bytesTotal, unit: .bytes)
+        try await cleanup.remove(work.operation, of: project)
+        let result = try await built {
+            try await VolumeBuild(input: input, work: work, staging: staging).run()
         }
-        return try await restore.run(.volume, of: rootTree)
-    }
-
-    /// The receipt: the root tree computed anew from what is on the disk now.
-    private func verify() async throws {
-        let progress = work.progress
-        let repository = try await RepositoryAccess.open(work)
-        let summary = try await Backup(
-            path: staging, sink: HashingSink(), polynomial: repository.config.polynomial
-        ) { state in
-            progress.report(
-                "verify", 3, done: state.bytesDone, total: state.bytesTotal, unit: .bytes)
-        }.run()
-        guard summary.rootTree.hex == input.backup.rootTree else {
-            throw Failure(
-                code: "receipt-mismatch",
-                message: "what was restored of backup \(input.backup.id) has the root tree "
-                    + "\(summary.rootTree), and the backup has \(input.backup.rootTree); nothing "
-                    + "was put into place",
-                hint: "check the repository, and the host's disk")
-        }
+        try await files.snapshot(staging, to: path)
+        try await cleanup.removeStagedState(of: project)
+        let info = try await files.info(path)
+        try await work.ledger.setStagedState(
+            StagedState(
+                operation: work.operation, backup: input.backup, filesystem: files.filesystem,
+                subvolume: info.uuid, ctransid: info.ctransid), of: project)
+        try await files.delete(staging)
+        (receipt.files, receipt.bytes) = (result.summary.files, result.summary.bytes)
+        receipt.rootTree = result.rootTree.hex
+        (receipt.origin, receipt.objections) = (result.origin, result.objections)
+        return receipt
     }
 
     /// What was restored is the base of the next backup: its cache is made of the backup's trees,
-    /// so that the first backup here costs what has changed since.
+    /// so that the first backup here costs what has changed since. A partial restore is none.
     private func keepBase(_ publication: OperationJournal.Publication) async throws {
+        guard publication.missing?.isEmpty ?? true else {
+            await work.host.bases.remove(project)
+            return
+        }
         try await work.host.bases.rebuild(
             project, of: work.layout.base(project),
             BaseHeader(

@@ -8,7 +8,10 @@ struct VolumeRetire: Sendable {
         if let refusal = VolumeRules.refusal(ofRetiring: input, nil) { throw refusal }
         try await work.host.gate.alone(volume.project) {
             let files = try work.host.storage.files()
-            guard let record = try await work.ledger.volume(volume.project) else { return }
+            guard let record = try await work.ledger.volume(volume.project) else {
+                try await StagingCleanup(host: work.host).removeStagedState(of: volume.project)
+                return
+            }
             if let refusal = VolumeRules.refusal(ofRetiring: input, record) { throw refusal }
             try await work.host.runtimes.stop(
                 volume.project, uid: volume.uid, grace: .seconds(10))
@@ -21,6 +24,7 @@ struct VolumeRetire: Sendable {
                 try await files.rename(path, to: trash)
                 try await files.setReadOnly(trash, true)
             }
+            try await StagingCleanup(host: work.host).removeStagedState(of: volume.project)
             let base = work.layout.base(volume.project)
             if try await files.exists(base) { try await files.delete(base) }
             try await work.ledger.volumeDisappeared(volume.project)

@@ -84,5 +84,13 @@ enum LedgerSchema {
             check (is_settled in (0, 1));
         create index operations_open on operations (accepted_at) where is_settled = 0;
         """,
+        """
+        -- States of projects that a later restore builds on, as StagedState.
+        create table staged_states (
+            project text primary key,
+            subvolume text not null unique,
+            state text not null
+        ) strict;
+        """,
     ]
 }

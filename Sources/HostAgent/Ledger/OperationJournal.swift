@@ -36,6 +36,11 @@ enum OperationJournal: Sendable, Codable, Equatable {
         var replaced: Int64?
         var files: Int64
         var bytes: Int64
+        /// As the receipt has them; nil in a journal of an older agent.
+        var rootTree: String?
+        var origin: RestoreOrigin?
+        var objections: [String]?
+        var missing: [String]?
     }
 
     /// Files on their way to their place in a volume.

@@ -28,6 +28,15 @@ struct StagingCleanup: Sendable {
         }
     }
 
+    /// Removes what a move left for a restore to build on.
+    func removeStagedState(of project: ProjectID) async throws {
+        guard let state = try await host.ledger.stagedState(of: project) else { return }
+        try await host.ledger.removeStagedState(of: project)
+        let path = host.storage.layout.stagedState(project, state.operation)
+        let files = try host.storage.files()
+        if try await files.uuid(path) == state.subvolume { try await files.delete(path) }
+    }
+
     private func finishIfPlaced(
         _ publication: OperationJournal.Publication, _ operation: OperationID
     ) async throws {
@@ -53,6 +62,9 @@ struct StagingCleanup: Sendable {
 
     private func delete(_ path: String) async throws {
         let files = try host.storage.files()
+        if let uuid = try await files.uuid(path), try await host.ledger.isStagedState(uuid) {
+            return
+        }
         if let uuid = try await files.uuid(path), try await host.ledger.isVolume(uuid) {
             host.logger.error(
                 "A project's volume is in staging and stays there.", ["path": .string(path)])

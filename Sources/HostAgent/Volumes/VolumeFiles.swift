@@ -17,6 +17,10 @@ struct VolumeFiles: Sendable {
         var uuid: String
         var ctransid: Int64
         var isReadOnly: Bool
+        /// The subvolume that it is a snapshot of.
+        var parent: String?
+        /// Whether nothing was written to it since it was made.
+        var isPristine: Bool
     }
 
     init(layout: VolumeLayout, filesystem: FilesystemID, pool: BlockingPool) {
@@ -75,9 +79,11 @@ struct VolumeFiles: Sendable {
         }
     }
 
-    /// Takes a read-only snapshot.
-    func snapshot(_ path: String, to target: String) async throws {
-        try await pool.run { _ = try Subvolume(at: path).snapshot(to: target) }
+    /// Takes a snapshot, read-only unless said otherwise.
+    func snapshot(_ path: String, to target: String, isReadOnly: Bool = true) async throws {
+        try await pool.run {
+            _ = try Subvolume(at: path).snapshot(to: target, isReadOnly: isReadOnly)
+        }
     }
 
     func info(_ path: String) async throws -> Info {
@@ -85,7 +91,8 @@ struct VolumeFiles: Sendable {
             let info = try Subvolume(at: path).info()
             return Info(
                 uuid: info.uuid.description, ctransid: Int64(info.ctransid),
-                isReadOnly: info.isReadOnly)
+                isReadOnly: info.isReadOnly, parent: info.parentUUID?.description,
+                isPristine: info.isReadOnly && info.ctransid <= info.otransid)
         }
     }
 

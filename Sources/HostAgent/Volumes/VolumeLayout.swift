@@ -9,6 +9,7 @@ import Shared
 /// base/<project>                    the snapshot behind the last acknowledged backup
 /// base/<project>-<operation>-next   a snapshot on its way there: a read-only subvolume cannot be
 ///                                   moved into another directory (rename(2) gives EROFS)
+/// base/<project>-<operation>-staged what a later restore builds on
 /// staging/<project>-<operation>-…   a restore in the making
 /// trash/<project>-<generation>      what was retired
 /// ```
@@ -54,6 +55,11 @@ struct VolumeLayout: Sendable, Equatable {
 
     func trash(_ project: ProjectID, generation: Int64) -> String {
         "\(trash)/\(project)-\(generation)"
+    }
+
+    /// What one operation leaves for a restore to build on.
+    func stagedState(_ project: ProjectID, _ operation: OperationID) -> String {
+        "\(bases)/\(project)-\(operation)-staged"
     }
 
     /// Which operation a name in `staging` or `base` belongs to; nil for a base itself and for

@@ -38,11 +38,15 @@ struct VolumePublisher: Sendable {
         }
         let base = layout.nextBase(project, operation)
         try await files.replaceBase(of: project, by: base, subvolume: publication.base)
+        // What a partial restore left out is in no volume: nothing may count as backed up.
+        let isWhole = publication.missing?.isEmpty ?? true
         try await host.ledger.volumeAppeared(
             publication.volume, subvolume: publication.subvolume,
-            base: VolumeRecord.Base(
-                backup: publication.backup, filesystem: files.filesystem,
-                subvolume: publication.subvolume,
-                coveredTransid: publication.coveredTransid, snapshot: publication.base))
+            base: isWhole
+                ? VolumeRecord.Base(
+                    backup: publication.backup, filesystem: files.filesystem,
+                    subvolume: publication.subvolume,
+                    coveredTransid: publication.coveredTransid, snapshot: publication.base) : nil)
+        try await StagingCleanup(host: host).removeStagedState(of: project)
     }
 }

@@ -75,6 +75,24 @@ struct WorkRoutes: Sendable {
                 project, try await BackupReader(transaction).reference(body.backup, of: project)
             )
         }
+        if body.path != nil, body.isPartial ?? body.isDryRun ?? body.isFromNothing ?? false {
+            throw Problem.invalidParameter(
+                "path", "is for one path; isPartial, isDryRun and isFromNothing are for a project")
+        }
+        if body.isDryRun ?? false {
+            let (backup, base) = try await pool.withTransaction { transaction in
+                let reader = BackupReader(transaction)
+                return (
+                    try await reader.backup(backup.id), try await reader.observedBase(of: project)
+                )
+            }
+            guard let backup else {
+                throw RegistryConflict(description: "a backup was forgotten meanwhile")
+            }
+            let isFromNothing = body.isFromNothing ?? false
+            return try .json(
+                try await vault.plan(backup, onto: isFromNothing ? nil : base))
+        }
         // A path that the backup does not hold is refused before anything begins.
         if let path = body.path { try await vault.requirePath(path, in: backup) }
         return try await desk.place(context, body: try JSON.encode(body)) { _ in
@@ -82,7 +100,8 @@ struct WorkRoutes: Sendable {
                 project,
                 RestoreOrder(
                     backup: backup, path: body.path, destination: body.destination,
-                    overwrite: body.overwrite))
+                    overwrite: body.overwrite, isFromNothing: body.isFromNothing,
+                    isPartial: body.isPartial))
         }
     }
 

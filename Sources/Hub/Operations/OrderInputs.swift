@@ -19,6 +19,10 @@ struct RestoreOrder: Sendable, Codable, Hashable {
     /// The same path where nil.
     var destination: ProjectPath?
     var overwrite: Overwrite
+    /// Whether no local state is built on; nil counts as false.
+    var isFromNothing: Bool?
+    /// Whether what cannot be read is left out of a whole project; nil counts as false.
+    var isPartial: Bool?
 }
 
 /// Input of `move`.

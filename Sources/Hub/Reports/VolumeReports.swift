@@ -29,19 +29,20 @@ struct VolumeReports: Sendable {
         let store = VolumeReportStore(change.transaction)
         let placements = try await store.placements(of: projects)
         var placed: [Observed] = []
+        var ahead: [Observed] = []
         for project in projects {
             guard let one = last[project] else { continue }
             let generation = one.volume.generation
             switch VolumeVerdict.of(generation: generation, on: host, placements[project]) {
             case .belongs: placed.append(one)
-            case .isGuarded: break
+            case .isGuarded(let isAhead): if isAhead { ahead.append(one) }
             case .isQuarantined(let reason):
                 try await store.quarantine(
                     project, generation: generation, host: host, reason: reason)
             }
         }
-        guard !placed.isEmpty else { return }
-        try await store.observe(placed, host: host)
+        guard !placed.isEmpty || !ahead.isEmpty else { return }
+        try await store.observe(placed + ahead, host: host)
         for one in placed {
             if let placement = placements[one.volume.project], placement.isProvisioned != true {
                 try await provisioned(one.volume.project, placement, true, in: &change)

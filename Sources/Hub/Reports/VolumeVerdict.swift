@@ -13,8 +13,10 @@ struct VolumePlacement: Sendable, Equatable {
 enum VolumeVerdict: Sendable, Equatable {
     /// It belongs there: what the host says is known from now on.
     case belongs
-    /// A move, restore or deletion under way knows what it does there.
-    case isGuarded
+    /// A move, restore or deletion under way knows what it does there. What is said of the
+    /// generation that it makes is kept: it counts from the placement's change on, and the host does
+    /// not say it again.
+    case isGuarded(isAhead: Bool)
     /// It does not belong there, and is kept and shown.
     case isQuarantined(String)
 
@@ -30,7 +32,10 @@ enum VolumeVerdict: Sendable, Equatable {
         }
         let isHere = placement.host == host
         if isHere, placement.generation == generation, !placement.isDeleted { return .belongs }
-        if placement.isGuarded { return .isGuarded }
+        if placement.isGuarded {
+            return .isGuarded(
+                isAhead: generation == placement.generation + 1 && !placement.isDeleted)
+        }
         if placement.isDeleted { return .isQuarantined("the project was deleted") }
         if !isHere { return .isQuarantined("the project is placed on another host") }
         return .isQuarantined(

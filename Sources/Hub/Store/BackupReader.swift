@@ -104,6 +104,19 @@ struct BackupReader: Sendable {
         return try result.rows.map { try $0.decode("holder") }
     }
 
+    /// The backup that the volume of a project is based on, as its host reported; nil where there is
+    /// none, and for one that is forgotten.
+    func observedBase(of project: ProjectID) async throws -> BackupDescription? {
+        let result = try await transaction.query(
+            """
+            \(fragment: Self.selection)
+            JOIN project_activity a ON a.base = b.id
+            JOIN placements l ON l.project = a.project AND l.host = a.host
+            WHERE a.project = \(project) AND b.forgotten_at IS NULL
+            """)
+        return try result.first.map(description)
+    }
+
     private func description(_ row: PostgresRow) throws -> BackupDescription {
         BackupDescription(
             id: try row.decode("id"), project: try row.decode("project"),

@@ -5,7 +5,9 @@ extension MoveWorkflow {
     var isUndoing: Bool {
         switch phase {
         case .undoThaw, .undoStart, .undoStage: true
-        case .drain, .backup, .stop, .finalBackup, .stage, .copies, .start, .halt, .retire: false
+        case .drain, .backup, .prepare, .stop, .finalBackup, .stage, .copies, .start, .halt,
+            .retire:
+            false
         }
     }
 
@@ -46,7 +48,8 @@ extension MoveWorkflow {
                         VolumeRetireInput(
                             volume: facts.project.volume(generation: plan.generation + 1),
                             coveringBackup: plan.covering?.id, isDeletion: false)))
-        case .drain, .backup, .stop, .finalBackup, .stage, .copies, .start, .halt, .retire,
+        case .drain, .backup, .prepare, .stop, .finalBackup, .stage, .copies, .start, .halt,
+            .retire,
             .undoStage:
             return end
         }

@@ -8,6 +8,8 @@ struct MoveWorkflow: SequentialSteps, Hashable {
     enum Phase: String, Codable {
         case drain
         case backup
+        /// The target builds what the first backup holds, so that only the delta is left.
+        case prepare
         case stop
         case finalBackup = "final-backup"
         case stage
@@ -57,6 +59,7 @@ struct MoveWorkflow: SequentialSteps, Hashable {
         switch phase {
         case .drain: return begin(facts)
         case .backup: return backup("backup", facts, tags: [BackupOrder.moveTag])
+        case .prepare: return prepare(facts)
         case .stop:
             plan.didStop = true
             self.plan = plan
@@ -126,6 +129,22 @@ struct MoveWorkflow: SequentialSteps, Hashable {
         return proceed(facts)
     }
 
+    /// While the project still runs.
+    private mutating func prepare(_ facts: WorkflowFacts) -> [WorkflowAction] {
+        guard var plan, let covering = plan.covering else {
+            return undo(ChildOutcome.badResult, facts)
+        }
+        plan.didStage = true
+        self.plan = plan
+        return [.pin(covering, .move)]
+            + run(
+                "prepare", on: order.target, facts,
+                .restore(
+                    VolumeRestoreInput(
+                        volume: facts.project.volume(generation: plan.generation + 1),
+                        backup: covering, replacesVolume: false, isStaged: true)))
+    }
+
     private mutating func stage(_ facts: WorkflowFacts) -> [WorkflowAction] {
         guard var plan, let covering = plan.covering else {
             return undo(ChildOutcome.badResult, facts)
@@ -149,6 +168,19 @@ struct MoveWorkflow: SequentialSteps, Hashable {
         switch key {
         case "backup":
             if let failure = partial(outcome) { return undo(failure, facts) }
+            plan?.covering = outcome.result(VolumeBackupResult.self)?.backup
+            // A project that does not run is not kept down by a restore of everything.
+            phase = plan?.wasRunning ?? false ? .prepare : .stop
+            return []
+        case "prepare":
+            guard let plan, let covering = plan.covering else {
+                return undo(ChildOutcome.badResult, facts)
+            }
+            if let failure = ReceiptCheck.failure(
+                outcome, backup: covering, host: order.target, generation: plan.generation + 1)
+            {
+                return undo(failure, facts)
+            }
             phase = .stop
             return []
         case "stop":

@@ -56,7 +56,8 @@ struct RestoreWorkflow: SequentialSteps, Hashable {
                         VolumeRestoreInput(
                             volume: project.volume(generation: project.generation + 1),
                             backup: order.backup,
-                            replacesVolume: project.isProvisioned != false)))
+                            replacesVolume: project.isProvisioned != false,
+                            isFromNothing: order.isFromNothing, isPartial: order.isPartial)))
         case .start:
             guard wasRunning else { return [.succeed(receipt)] }
             return run("start", on: project.host.id, facts, .startRuntime(project.runtimeInput()))
@@ -108,7 +109,8 @@ struct RestoreWorkflow: SequentialSteps, Hashable {
         let project = facts.project
         let generation = project.generation + 1
         if let failure = ReceiptCheck.failure(
-            outcome, backup: order.backup, host: project.host.id, generation: generation)
+            outcome, backup: order.backup, host: project.host.id, generation: generation,
+            isPartial: order.isPartial ?? false)
         {
             return undo(failure, facts)
         }

@@ -119,15 +119,20 @@ extension SequentialSteps {
 
 /// Compares a restore's receipt with what was ordered (D5).
 enum ReceiptCheck {
+    /// - Parameter isPartial: whether a receipt may name what was left out; its tree is then another
+    ///   one than the backup's.
     /// - Returns: what is wrong, or nil.
     static func failure(
-        _ outcome: ChildOutcome, backup: BackupReference, host: HostID, generation: Int64
+        _ outcome: ChildOutcome, backup: BackupReference, host: HostID, generation: Int64,
+        isPartial: Bool = false
     ) -> Failure? {
         guard let receipt = outcome.result(RestoreReceipt.self) else {
             return ChildOutcome.badResult
         }
+        let isWhole = receipt.missing?.isEmpty ?? true
         guard receipt.backup == backup.id, receipt.host == host,
-            receipt.generation == generation, receipt.rootTree == backup.rootTree
+            receipt.generation == generation,
+            isWhole ? receipt.rootTree == backup.rootTree : isPartial
         else {
             return Failure(
                 code: "receipt-mismatch",

@@ -87,10 +87,20 @@ public struct RestoreRequest: Sendable, Codable {
     /// Where the path goes; the same path where nil.
     public var destination: ProjectPath?
     public var overwrite: Overwrite
+    /// Whether no local state of the host is built on; nil counts as false.
+    public var isFromNothing: Bool?
+    /// Whether what cannot be read of a whole project is left out; nil counts as false.
+    public var isPartial: Bool?
+    /// Whether the answer is a `RestorePlan`, and nothing is done; nil counts as false.
+    public var isDryRun: Bool?
 
     public init(
-        backup: String, path: ProjectPath?, destination: ProjectPath?, overwrite: Overwrite
+        backup: String, path: ProjectPath?, destination: ProjectPath?, overwrite: Overwrite,
+        isFromNothing: Bool? = nil, isPartial: Bool? = nil, isDryRun: Bool? = nil
     ) {
+        self.isDryRun = isDryRun
+        self.isFromNothing = isFromNothing
+        self.isPartial = isPartial
         self.backup = backup
         self.path = path
         self.destination = destination

@@ -113,12 +113,35 @@ public struct VolumeRestoreInput: Sendable, Codable, Hashable {
     public var backup: BackupReference
     /// Whether a volume that is there is exchanged for the restored one and retired to the trash.
     public var replacesVolume: Bool
+    /// Whether no local state is built on; nil counts as false.
+    public var isFromNothing: Bool?
+    /// Whether what is built is only kept on the host, for a later restore to build on; nil counts as
+    /// false.
+    public var isStaged: Bool?
+    /// Whether what cannot be read is left out; nil counts as false.
+    public var isPartial: Bool?
 
-    public init(volume: VolumeReference, backup: BackupReference, replacesVolume: Bool) {
+    public init(
+        volume: VolumeReference, backup: BackupReference, replacesVolume: Bool,
+        isFromNothing: Bool? = nil, isStaged: Bool? = nil, isPartial: Bool? = nil
+    ) {
         self.volume = volume
         self.backup = backup
         self.replacesVolume = replacesVolume
+        self.isFromNothing = isFromNothing
+        self.isStaged = isStaged
+        self.isPartial = isPartial
     }
+}
+
+/// What a restored volume was built on.
+public enum RestoreOrigin: String, Sendable, Codable, CaseIterable {
+    /// An empty volume.
+    case nothing
+    /// The snapshot behind the last acknowledged backup of the volume that was there.
+    case base
+    /// What an earlier step of a move had put on the host.
+    case staged
 }
 
 /// Result of `volume.restore`: the receipt (D5).
@@ -128,13 +151,24 @@ public struct RestoreReceipt: Sendable, Codable, Hashable {
     public var generation: Int64
     /// Recomputed from what was written: 64 hexadecimal digits.
     public var rootTree: String
+    /// Files that were written, and how long they are in bytes.
     public var files: Int64
     public var bytes: Int64
+    /// nil where an older agent did not say.
+    public var origin: RestoreOrigin?
+    /// Why local states were not built on, one sentence each.
+    public var objections: [String]?
+    /// What a partial restore left out, and why; then the root tree is not the backup's.
+    public var missing: [String]?
 
     public init(
         backup: BackupID, host: HostID, generation: Int64, rootTree: String, files: Int64,
-        bytes: Int64
+        bytes: Int64, origin: RestoreOrigin? = nil, objections: [String]? = nil,
+        missing: [String]? = nil
     ) {
+        self.origin = origin
+        self.objections = objections
+        self.missing = missing
         self.backup = backup
         self.host = host
         self.generation = generation

@@ -46,6 +46,28 @@ struct ReportTests {
         #expect(try await engine.facts(project).freshness == .fresh)
     }
 
+    @Test("of a volume that is being restored count from the change of its placement on")
+    func aheadOfPlacement() async throws {
+        let engine = try await Engine()
+        let host = try await engine.host("a")
+        let agent = try await ScriptedAgent(engine, host)
+        try await agent.open()
+        let project = try await engine.project("web", on: host)
+        let backup = try await engine.backup(of: project)
+        try await agent.report(.volume(observation(project)))
+        #expect(try await engine.facts(project).freshness == .dirty)
+        _ = try await engine.service.create(
+            .restore(project, RestoreOrder(backup: backup, overwrite: .always)),
+            by: engine.author)
+        try await agent.report(
+            .volume(observation(project, generation: 2, freshness: .fresh)))
+        #expect(try await engine.facts(project).freshness != .fresh)
+        try await engine.record(
+            .placementChanged(
+                PlacementChanged(project: project, host: host, generation: 2, isProvisioned: true)))
+        #expect(try await engine.facts(project).freshness == .fresh)
+    }
+
     @Test("sent twice at the same time count once")
     func twice() async throws {
         let engine = try await Engine()

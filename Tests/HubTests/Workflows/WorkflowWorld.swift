@@ -230,7 +230,7 @@ struct WorkflowWorld {
             if volumes[order.host] != nil, !input.replacesVolume {
                 return .failed(Failure(code: "volume-exists", message: "there is a volume"))
             }
-            volumes[order.host] = input.volume.generation
+            if !(input.isStaged ?? false) { volumes[order.host] = input.volume.generation }
             staged = order.host == target.id && project.host.id != target.id
             return document(
                 RestoreReceipt(

@@ -105,6 +105,12 @@ void berth_return_memory(void);
 /* syncfs(2). */
 int berth_syncfs(int descriptor);
 
+/* fallocate(2) with FALLOC_FL_PUNCH_HOLE: a hole, within the file's length. */
+int berth_punch_hole(int descriptor, int64_t offset, int64_t length);
+
+/* linkat(2) with AT_EMPTY_PATH: one more name of an open file; needs CAP_DAC_READ_SEARCH. */
+int berth_link_open(int descriptor, int directory, const char *name);
+
 /* What a child process is made of. Strings end with NUL, lists end with NULL. */
 struct berth_spawn {
     const char *program;       /* absolute path */
