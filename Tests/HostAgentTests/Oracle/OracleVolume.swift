@@ -80,7 +80,16 @@ final class OracleVolume: Sendable {
     /// Unmounts, lets `body` work on the image, and mounts again.
     func offline(_ body: (String) async throws -> Void) async throws {
         let image = LoopImage(path: directory + "/image", sizeBytes: 0, mountPoint: root)
-        try await image.unmount()
+        // A thread may hold the last thing that it had open for a moment longer.
+        try await withDeadline(.seconds(20), "unmount the image") {
+            while true {
+                do {
+                    return try await image.unmount()
+                } catch let error as BtrfsError where error.errno == EBUSY {
+                    try await ContinuousClock().sleep(for: .milliseconds(20))
+                }
+            }
+        }
         try await body(directory + "/image")
         _ = try await image.mount()
     }
