@@ -97,15 +97,9 @@ struct HubCall: Sendable {
                 }
                 anchor = value
             } else if argument == "--process" {
-                guard let value = rest.popFirst().flatMap({ Int32($0) }), value > 0 else {
-                    throw UsageError("--process needs the hub's process id")
-                }
-                process = value
+                process = try Self.process(rest.popFirst())
             } else if argument == "--peers" {
-                guard let value = rest.popFirst() else {
-                    throw UsageError("--peers needs a command")
-                }
-                peers = value.split(separator: " ").map(String.init)
+                peers = try Self.command(rest.popFirst())
             } else if argument == "--check" {
                 onlyCompares = true
             } else if argument == "-h" || argument == "--help" {
@@ -154,6 +148,18 @@ struct HubCall: Sendable {
             }
             dataDirectory = data.hasPrefix("/") ? data : Self.absolute(data)
         }
+    }
+
+    private static func process(_ word: String?) throws -> Int32 {
+        guard let value = word.flatMap({ Int32($0) }), value > 0 else {
+            throw UsageError("--process needs the hub's process id")
+        }
+        return value
+    }
+
+    private static func command(_ word: String?) throws -> [String] {
+        guard let word else { throw UsageError("--peers needs a command") }
+        return word.split(separator: " ").map(String.init)
     }
 
     private static func absolute(_ path: String) -> String {
