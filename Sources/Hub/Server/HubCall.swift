@@ -99,10 +99,7 @@ struct HubCall: Sendable {
             } else if argument == "--process" {
                 process = try Self.process(rest.popFirst())
             } else if argument == "--peers" {
-                guard let value = rest.popFirst() else {
-                    throw UsageError("--peers needs a command")
-                }
-                peers = value.split(separator: " ").map(String.init)
+                peers = try Self.command(rest.popFirst())
             } else if argument == "--check" {
                 onlyCompares = true
             } else if argument == "-h" || argument == "--help" {
@@ -158,6 +155,11 @@ struct HubCall: Sendable {
             throw UsageError("--process needs the hub's process id")
         }
         return value
+    }
+
+    private static func command(_ word: String?) throws -> [String] {
+        guard let word else { throw UsageError("--peers needs a command") }
+        return word.split(separator: " ").map(String.init)
     }
 
     private static func absolute(_ path: String) -> String {
