@@ -240,7 +240,7 @@ extension WorkflowAction {
             failure.class = .terminal
             return .end(outcome: rules.catalogue.number(ChildOutcome.failed(failure)))
         case .cancel: return .end(outcome: rules.catalogue.number(ChildOutcome.canceled))
-        case .record, .forget, .recordCheck: return nil
+        case .record, .forget, .recordCheck, .recordRepaired, .releaseBases: return nil
         }
     }
 }
