@@ -92,7 +92,7 @@ public enum Fleets {
     }
 
     /// A bigger fleet with all faults, for random histories; what is ordered follows from the seed.
-    public static func random(seed: UInt64, bugs: Set<Bug> = []) -> Options {
+    public static func random(seed: UInt64, bugs: Set<PlantedBug> = []) -> Options {
         var random = SeededRandom(seed: seed ^ 0xBE27)
         var options = Options()
         options.name = "random"

@@ -40,7 +40,7 @@ public struct Options: Sendable {
     public var failures = 0
     public var skews = 0
     public var pauses = 0
-    public var bugs: Set<Bug> = []
+    public var bugs: Set<PlantedBug> = []
 
     public init() {}
 }

@@ -19,7 +19,7 @@ public enum SimulatorProgram {
     /// Finds every planted bug, and says how long it took.
     private static func findBugs(_ names: ArraySlice<String>) -> Bool {
         var isComplete = true
-        for bug in Bug.allCases where names.isEmpty || names.contains(bug.rawValue) {
+        for bug in PlantedBug.allCases where names.isEmpty || names.contains(bug.rawValue) {
             let clock = ContinuousClock()
             let start = clock.now
             let found = find(bug, limit: 5000)
@@ -37,7 +37,7 @@ public enum SimulatorProgram {
     /// The first seed whose history shows a planted bug.
     ///
     /// - Parameter limit: how many seeds are tried.
-    static func find(_ bug: Bug, limit: UInt64) -> (seed: UInt64, violation: Violation)? {
+    static func find(_ bug: PlantedBug, limit: UInt64) -> (seed: UInt64, violation: Violation)? {
         for seed in 1...limit {
             let options = Fleets.random(seed: seed, bugs: [bug])
             if let violation = History(options, seed: seed).run().violation {

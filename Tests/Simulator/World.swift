@@ -145,7 +145,7 @@ final class Rules {
         self.options = options
     }
 
-    func has(_ bug: Bug) -> Bool { options.bugs.contains(bug) }
+    func has(_ bug: PlantedBug) -> Bool { options.bugs.contains(bug) }
 
     /// How long a session's lease is, in ticks.
     var lease: Int { max(1, options.lease) }

@@ -4,10 +4,13 @@ import Testing
 @Suite("The simulator's decisions")
 struct LinkTests {
     @Test("are the product's own sources, not copies of them")
-    func links() throws {
+    func links() {
         let parts = #filePath.split(separator: "/").dropLast(2)
         let directory = "/" + parts.joined(separator: "/") + "/Simulator/Product"
-        let stream = try #require(unsafe opendir(directory))
+        guard let stream = unsafe opendir(directory) else {
+            Issue.record("\(directory) cannot be read")
+            return
+        }
         defer { unsafe closedir(stream) }
         var count = 0
         while let entry = unsafe readdir(stream) {

@@ -1,5 +1,5 @@
 /// A bug planted into the simulated system: what the simulator must find in seconds.
-public enum Bug: String, Sendable, CaseIterable {
+public enum PlantedBug: String, Sendable, CaseIterable {
     /// The hub takes an outcome without asking for the lease's epoch.
     case noFence
     /// The hub answers reports before the transaction that applies them is committed.
