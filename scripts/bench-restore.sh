@@ -46,11 +46,6 @@ timed() {
 fresh() { wait_for 90 "a fresh backup" is_fresh; }
 is_fresh() { [[ "$(berth project show bench -o json | jq -r .freshness)" == fresh ]]; }
 borg_restore() { (cd "$1" && borg extract "$FLEET/borg::one"); }
-# usage: backup_of PROJECT    makes a backup and answers its identifier
-backup_of() {
-    berth backup create "$1" >>"$FLEET/commands.log" 2>&1
-    berth backup list "$1" -o json | jq -r 'max_by(.takenAt).id'
-}
 
 fleet_remove
 mkdir -p "$FLEET/empty"
@@ -64,14 +59,14 @@ berth project create bench --host host-1 >/dev/null
 berth project import bench "$FLEET/empty" --faithful >/dev/null 2>&1
 volume=$(volume_of bench)
 python3 "$ROOT/scripts/make-tree.py" small "$volume/tree" --files "$FILES"
-before=$(backup_of bench)
+before=$(berth backup create bench -o id 2>/dev/null)
 restic --no-cache init -r "$FLEET/restic" >/dev/null
 restic --no-cache -q -r "$FLEET/restic" backup "$volume"
 borg init -e repokey "$FLEET/borg" >/dev/null 2>&1
 (cd "$volume" && borg create --compression zstd,3 "$FLEET/borg::one" .)
 find "$volume/tree" -type f | sort | awk -v n="$FILES" -v c="$CHANGED" 'NR % int(n / c) == 1' |
     head -n "$CHANGED" | while read -r file; do echo "changed $RANDOM" >>"$file"; done
-after=$(backup_of bench)
+after=$(berth backup create bench -o id 2>/dev/null)
 
 place=$(mount_of host-1)/peers
 for round in $(seq "$ROUNDS"); do
