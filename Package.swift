@@ -132,7 +132,7 @@ targets += executables.filter { $0.modules.allSatisfy(isTested) || isTested("End
     executable in
     .executableTarget(
         name: executable.name,
-        dependencies: executable.modules.map { .byName(name: $0) } + ["Platform", "CPlatform"],
+        dependencies: executable.modules.map { .byName(name: $0) } + ["Platform"],
         path: "Sources/Executables/\(executable.name)", swiftSettings: strict)
 }
 targets += supports.filter { isSupportWanted($0.name) }.map { support in

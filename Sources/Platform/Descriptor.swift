@@ -64,6 +64,12 @@ public struct Descriptor: ~Copyable, Sendable {
         return try body(number)
     }
 
+    /// From now on reads and writes go past the page cache (O_DIRECT of fcntl(2)), where the file
+    /// system has that; memory, offsets and lengths must be multiples of 4 KiB then.
+    public borrowing func passCache() {
+        withNumber { _ = berth_set_direct($0, 1) }
+    }
+
     /// Opens it once more (fcntl(2), F_DUPFD_CLOEXEC): both share one offset.
     ///
     /// - Throws: `PlatformError` with the error number.

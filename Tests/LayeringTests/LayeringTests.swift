@@ -21,7 +21,7 @@ struct LayeringTests {
         #expect(table.modules["Hub"]?.contains("HostAgent") == false)
         #expect(table.modules["HostAgent"]?.contains("Hub") == false)
         #expect(table.executables["berth-hub"] == ["Hub"])
-        #expect(table.executables.count == 4)
+        #expect(table.executables.count == 5)
         #expect(table.tests.count == table.modules.count)
         #expect(table.tests["Btrfs"] == ["Platform"])
         #expect(table.supports["S3TestSupport"] == ["HTTP", "Platform"])

@@ -1,4 +1,3 @@
-import CPlatform
 import Glibc
 import Platform
 import Repository
@@ -28,13 +27,13 @@ final class Primitives {
         chunker = Chunker(polynomial: try ChunkerPolynomial(hex: "3da3358b4dc173"))
         self.scratch = try Descriptor(
             opening: scratch, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-        self.scratch.withNumber { _ = berth_set_direct($0, 1) }
+        self.scratch.passCache()
     }
 
     /// Reads a file past the page cache, cuts it, and stores the chunks.
     func store(_ path: String) throws {
         let file = try Descriptor(opening: path, flags: O_RDONLY | O_NOFOLLOW)
-        file.withNumber { _ = berth_set_direct($0, 1) }
+        file.passCache()
         let piece = UnsafeMutableRawBufferPointer.allocate(
             byteCount: Self.pieceBytes, alignment: Self.alignment)
         defer { unsafe piece.deallocate() }
