@@ -6,7 +6,7 @@ import Testing
 @Suite("Bugs that are planted", .timeLimit(.minutes(5)))
 struct PlantedBugTests {
     /// Those that random histories find; the others need a history that has not been found yet.
-    static let found: [PlantedBug] = [
+    static let reachable: [PlantedBug] = [
         .ackBeforeCommit, .leaseFromAnswer, .noFence, .ackBySubject, .leaseDoesNotRenew,
         .appliedTwice, .nullAsFalse, .snapshotBeforeIndex, .commitNotCompared, .freshTooHigh,
         .recordedUnpinned, .copyOvertakes,
@@ -14,7 +14,7 @@ struct PlantedBugTests {
 
     @Test(
         "are found within seconds, and without them the same seeds are fine",
-        arguments: Self.found)
+        arguments: Self.reachable)
     func found(_ bug: PlantedBug) {
         let found = SimulatorProgram.find(bug, limit: 5000)
         #expect(found != nil, "\(bug) was not found")
