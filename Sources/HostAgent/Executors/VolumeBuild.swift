@@ -115,12 +115,10 @@ struct VolumeBuild: Sendable {
         _ objections: [String]
     ) async throws -> Result {
         let source = repository.blobSource(index: index, cacheBytes: 64 << 20)
-        // Every blob of the backup passes, so that the first backup here need not read its trees.
-        let sink = RecordingSink(HashingSink())
         let target = try await makeTarget()
         let restore = try Restore(
             source: source, target: target, policy: .faithful,
-            proof: RestoreProof(sink: sink) { source.length(of: $0, kind: .data) },
+            proof: RestoreProof(sink: HashingSink()) { source.length(of: $0, kind: .data) },
             progress: report)
         let summary: RestoreSummary
         do {
@@ -131,7 +129,6 @@ struct VolumeBuild: Sendable {
         guard summary.rootTree == rootTree else {
             throw mismatch("it has the root tree \(summary.rootTree?.hex ?? "of nothing")")
         }
-        await work.host.cache.write(sink.blobs, project, input.backup.id)
         return Result(
             summary: summary, rootTree: rootTree, origin: .nothing, objections: objections,
             missing: [])
