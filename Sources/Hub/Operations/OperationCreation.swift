@@ -83,7 +83,7 @@ struct OperationCreation: Sendable {
         case .drain(let host, let input): return try await groups.drain(host, input)
         case .batch(let input, let query): return (try await groups.batch(input, query), false)
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune:
+            .check, .forget, .prune, .repair, .rekey:
             preconditionFailure("the order is about a project")
         }
     }

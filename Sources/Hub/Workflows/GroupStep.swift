@@ -36,7 +36,7 @@ struct GroupStep: Sendable {
         case .batch(let batch):
             return try await run(batch, body, in: &change, wrap: { .batch($0) }) { nil }
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
-            .check, .forget, .prune:
+            .check, .forget, .prune, .repair, .rekey:
             throw RegistryConflict(description: "operation \(body.id) is no group")
         }
     }
