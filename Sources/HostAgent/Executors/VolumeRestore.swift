@@ -123,7 +123,9 @@ struct VolumeRestore: Sendable {
     }
 
     /// What was restored is the base of the next backup: its cache is made of the backup's trees,
-    /// so that the first backup here costs what has changed since. A partial restore is none.
+    /// so that the first backup here costs what has changed since.
+    ///
+    /// A partial restore is none.
     private func keepBase(_ publication: OperationJournal.Publication) async throws {
         guard publication.missing?.isEmpty ?? true else {
             await work.host.bases.remove(project)
