@@ -85,17 +85,11 @@ struct HubCall: Sendable {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             if argument == "--data" {
-                guard let value = rest.popFirst() else {
-                    throw UsageError("--data needs a directory")
-                }
-                data = value
+                data = try Self.directory(rest.popFirst())
             } else if argument.hasPrefix("--data=") {
                 data = String(argument.dropFirst("--data=".count))
             } else if argument == "--expect" {
-                guard let value = rest.popFirst().flatMap({ LogVerification.Anchor($0) }) else {
-                    throw UsageError("--expect needs SEQUENCE:HASH, as verify-log prints it")
-                }
-                anchor = value
+                anchor = try Self.anchor(rest.popFirst())
             } else if argument == "--process" {
                 process = try Self.process(rest.popFirst())
             } else if argument == "--peers" {
@@ -155,6 +149,18 @@ struct HubCall: Sendable {
             throw UsageError("--process needs the hub's process id")
         }
         return value
+    }
+
+    private static func directory(_ word: String?) throws -> String {
+        guard let word else { throw UsageError("--data needs a directory") }
+        return word
+    }
+
+    private static func anchor(_ word: String?) throws -> LogVerification.Anchor {
+        guard let anchor = word.flatMap({ LogVerification.Anchor($0) }) else {
+            throw UsageError("--expect needs SEQUENCE:HASH, as verify-log prints it")
+        }
+        return anchor
     }
 
     private static func command(_ word: String?) throws -> [String] {
