@@ -68,7 +68,12 @@ public struct LoopImage: Sendable {
             try BtrfsMount.unmount(directory)
         }
         for device in devices where try !isMounted(device) {
-            _ = try await tool("losetup", ["--detach", device])
+            do {
+                _ = try await tool("losetup", ["--detach", device])
+            } catch {
+                // One that was to be detached with its last user is gone already.
+                if try await attachedDevices().contains(device) { throw error }
+            }
         }
     }
 

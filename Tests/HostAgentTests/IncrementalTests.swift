@@ -116,6 +116,22 @@ extension HostTests {
             }
         }
 
+        @Test("stores everything once more where the backup that it builds on is damaged")
+        func damagedBase() async throws {
+            try await TestHost.run { host in
+                let volume = try await host.filledProject()
+                let first = try await host.backup(volume, base: nil)
+                try await host.shell(
+                    "rm -r bucket/\(volume.project)/data/* bucket/\(volume.project)/index/*;"
+                        + " rm \(Self.cache(host, volume))", in: host.directory.path)
+                let second = try await host.backup(volume, base: first.backup)
+                #expect(second.detection?.method == .full)
+                #expect(second.detection?.reason == "base-unreadable")
+                #expect(second.addedBytes == first.addedBytes)
+                try await host.restoresElsewhere(second.backup, as: volume)
+            }
+        }
+
         @Test("after a volume was put back from a snapshot of its own, compares all metadata")
         func rolledBack() async throws {
             try await TestHost.run { host in

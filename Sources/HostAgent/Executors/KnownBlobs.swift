@@ -34,6 +34,9 @@ struct KnownBlobs: Sendable {
     }
 
     /// What a base holds: from the cache where that is of this base, else read from its trees.
+    ///
+    /// - Throws: `FullScanReason` `base-unreadable` where the repository has lost a part of them:
+    ///   then nothing of the base is certain, and a backup stores everything.
     static func of(
         _ base: BackupReference, _ repository: OpenRepository, _ cache: BaseCache?
     ) async throws -> KnownBlobs {
@@ -50,9 +53,13 @@ struct KnownBlobs: Sendable {
             throw Failure(
                 code: "input-invalid", message: "\(base.rootTree) is no root tree's id")
         }
-        let found = try await TreeWalker(rootTree: root, source: try await repository.blobSource())
-            .reachableBlobs()
-        return KnownBlobs(trees: found.trees, data: found.data)
+        do {
+            let source = try await repository.blobSource()
+            let found = try await TreeWalker(rootTree: root, source: source).reachableBlobs()
+            return KnownBlobs(trees: found.trees, data: found.data)
+        } catch let error as RepositoryError where error.isDamage {
+            throw FullScanReason("base-unreadable", "backup \(base.id): \(error)")
+        }
     }
 
     private static func of(_ cache: BaseCache, _ codec: BlobCodec) async throws -> KnownBlobs {
@@ -77,6 +84,18 @@ struct KnownBlobs: Sendable {
             return try tree.nodes(codec)
         } catch {
             throw FullScanReason.cacheDamaged("\(error)")
+        }
+    }
+}
+
+extension RepositoryError {
+    /// Whether something of the repository is missing or is not what it should be.
+    fileprivate var isDamage: Bool {
+        switch code {
+        case .missing, .corrupt: true
+        case .wrongKey, .unsupported, .store, .fileSystem, .alreadyExists, .locked,
+            .limitExceeded, .invalidInput, .library, .verificationFailed:
+            cause.map { ($0 as? RepositoryError)?.isDamage ?? false } ?? false
         }
     }
 }

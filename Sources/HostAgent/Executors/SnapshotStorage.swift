@@ -192,8 +192,21 @@ struct SnapshotStorage: Sendable {
     private func whole(_ reason: FullScanReason) async throws -> Stored {
         work.progress.report("open", 2)
         let repository = try await RepositoryAccess.open(work)
-        var known = KnownBlobs()
-        if let base = input.base { known = try await KnownBlobs.of(base, repository, cache) }
+        var (known, reason) = (KnownBlobs(), reason)
+        if let base = input.base {
+            do {
+                known = try await KnownBlobs.of(base, repository, cache)
+            } catch let damage as FullScanReason {
+                // Whatever the base holds is stored once more.
+                reason = FullScanReason(damage.code, "\(damage.detail); besides, \(reason)")
+                work.host.logger.error(
+                    "The backup that a backup builds on cannot be read; everything is stored anew.",
+                    [
+                        "operation": .init(describing: work.operation),
+                        "detail": .string(damage.detail),
+                    ])
+            }
+        }
         for pack in try await work.ledger.uploads(of: work.operation) { known.insert(pack) }
         let writer = writer(repository, known: known)
         let (directory, pool) = (work.host.directory.caches, work.host.pool)

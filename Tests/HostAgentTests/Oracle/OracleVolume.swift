@@ -59,10 +59,11 @@ final class OracleVolume: Sendable {
             path: directory.path + "/image", sizeBytes: sizeBytes,
             mountPoint: directory.path + "/mount")
         do {
-            let filesystem = try await image.mount()
+            // Only its path: what `mount` gives holds the file system open, and `offline` unmounts.
+            let root = try await image.mount().mountPoint
             let cache = try await BaseCache.open(directory.path + "/base.cache")
             let volume = try OracleVolume(
-                root: filesystem.mountPoint, directory: directory.path, cache: cache,
+                root: root, directory: directory.path, cache: cache,
                 guards: guards)
             try DurableFile.write(
                 Array(HistoryTools.python.utf8), to: directory.path + "/tool.py")
@@ -80,16 +81,7 @@ final class OracleVolume: Sendable {
     /// Unmounts, lets `body` work on the image, and mounts again.
     func offline(_ body: (String) async throws -> Void) async throws {
         let image = LoopImage(path: directory + "/image", sizeBytes: 0, mountPoint: root)
-        // A thread may hold the last thing that it had open for a moment longer.
-        try await withDeadline(.seconds(20), "unmount the image") {
-            while true {
-                do {
-                    return try await image.unmount()
-                } catch let error as BtrfsError where error.errno == EBUSY {
-                    try await ContinuousClock().sleep(for: .milliseconds(20))
-                }
-            }
-        }
+        try await image.unmount()
         try await body(directory + "/image")
         _ = try await image.mount()
     }
