@@ -58,7 +58,7 @@ public struct RestoreDelta: Sendable {
         let pool = BlockingPool(label: "berth.restore", width: 1)
         let meter = TransferMeter(observe: progress)
         var plan = try await RestoreDeltaPlan(from: former, to: rootTree, source: source)
-        let links = try plan.takeLinks()
+        let links = try await plan.takeLinks(source)
         let files = plan.files
         meter.expect(
             entries: Int64(plan.stepCount),

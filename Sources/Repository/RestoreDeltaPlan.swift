@@ -93,10 +93,51 @@ struct RestoreDeltaPlan: Sendable {
     }
 
     /// Decides about files with several names; their steps change with it.
-    mutating func takeLinks() throws -> RestoreLinkPlan {
-        let links = try RestoreLinkPlan(&differences)
+    ///
+    /// Directories that go as a whole are read only where such a file has names in equal ones.
+    mutating func takeLinks(_ source: any BlobSource) async throws -> RestoreLinkPlan {
+        var decided = differences
+        let links: RestoreLinkPlan
+        do {
+            links = try RestoreLinkPlan(&decided, gone: [])
+        } catch is RepositoryError {
+            decided = differences
+            links = try RestoreLinkPlan(&decided, gone: try await gone(source))
+        }
+        differences = decided
         made = links.made
         return links
+    }
+
+    /// What lies below the directories that go as a whole, by its path.
+    private func gone(_ source: any BlobSource) async throws -> [(path: [[UInt8]], node: Node)] {
+        var level = differences.flatMap { difference in
+            difference.steps.compactMap { step -> (path: [[UInt8]], node: Node)? in
+                guard case .remove(let node) = step, node.kind == .directory else { return nil }
+                return (difference.path + [node.name], node)
+            }
+        }
+        var found: [(path: [[UInt8]], node: Node)] = []
+        var count = 0
+        while !level.isEmpty {
+            count += level.count
+            guard count <= RestoreDelta.directoryLimit, level[0].path.count <= Self.depthLimit
+            else {
+                throw RepositoryError(
+                    code: .limitExceeded,
+                    message: "more than \(RestoreDelta.directoryLimit) directories go")
+            }
+            let trees = try await source.load(level.compactMap(\.node.subtree), kind: .tree)
+            var next: [(path: [[UInt8]], node: Node)] = []
+            for (directory, json) in zip(level.filter { $0.node.subtree != nil }, trees) {
+                for node in try TreeDecoder.decode(json) {
+                    let entry = (path: directory.path + [node.name], node: node)
+                    if node.kind == .directory { next.append(entry) } else { found.append(entry) }
+                }
+            }
+            level = next
+        }
+        return found
     }
 
     var stepCount: Int { differences.reduce(0) { $0 + $1.steps.count } }

@@ -107,19 +107,37 @@ struct RestoreLinkPlan: Sendable {
     private(set) var kept: [Kept] = []
     private(set) var made: [Made] = []
 
-    /// - Parameter differences: steps of names that belong to a file with several are taken out, or
-    ///   put in where the file is made anew.
+    /// A name of the former state.
+    private struct Former {
+        /// Its directory among the differences; nil for one that goes as a whole.
+        let place: Int?
+        let path: [[UInt8]]
+        let node: Node
+    }
+
+    /// - Parameters:
+    ///   - differences: steps of names that belong to a file with several are taken out, or put in
+    ///     where the file is made anew.
+    ///   - gone: what lies below directories that go as a whole, by its path.
     /// - Throws: `RepositoryError` where a file has names that nothing leads to.
-    init(_ differences: inout [RestoreDifference]) throws {
+    init(
+        _ differences: inout [RestoreDifference], gone: [(path: [[UInt8]], node: Node)]
+    ) throws {
         var names: [Key: [(place: Int, node: Node)]] = [:]
-        var former: [Key: [(place: Int, node: Node)]] = [:]
+        var former: [Key: [Former]] = [:]
         for (place, difference) in differences.enumerated() {
             for node in difference.nodes {
                 if let key = Key(node) { names[key, default: []].append((place, node)) }
             }
             for node in difference.former {
-                if let key = Key(node) { former[key, default: []].append((place, node)) }
+                guard let key = Key(node) else { continue }
+                former[key, default: []].append(
+                    Former(place: place, path: difference.path + [node.name], node: node))
             }
+        }
+        for (path, node) in gone {
+            guard let key = Key(node) else { continue }
+            former[key, default: []].append(Former(place: nil, path: path, node: node))
         }
         for (key, wanted) in names.sorted(by: { $0.key.inode < $1.key.inode }) {
             let before = former[key] ?? []
@@ -142,7 +160,7 @@ struct RestoreLinkPlan: Sendable {
                 made.append(file)
             } else {
                 guard let before = before.first else { throw Self.unknown }
-                var file = Kept(former: path(before), names: [])
+                var file = Kept(former: before.path, names: [])
                 for entry in wanted where !isThere(entry) { file.names.append(path(entry)) }
                 kept.append(file)
             }
