@@ -6,7 +6,7 @@ import Shared
 struct AgentLeases: Sendable {
     private let changes: ChangeRunner
     private let settings: OperationSettings
-    private let turns = FleetTurns()
+    private let turns: FleetTurns
     private let limits: OperationLimits
     private let rescue: OperationRescue
 
@@ -16,6 +16,7 @@ struct AgentLeases: Sendable {
         self.changes = changes
         self.settings = settings
         limits = OperationLimits(changes)
+        turns = FleetTurns(pause: settings.turnPause)
         self.rescue = rescue
     }
 

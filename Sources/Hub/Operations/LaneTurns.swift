@@ -24,10 +24,14 @@ final class LaneTurns: Sendable {
     private static let shareLimit = 256
 
     private let lane: String
+    private let pause: Duration
     private let known = Locked<[OperationPolicy.Priority: Known]>([:])
 
-    init(lane: String) {
+    /// - Parameter pause: for how long at least what was looked up is taken for true; zero looks
+    ///   every time.
+    init(lane: String, pause: Duration = OperationSettings().turnPause) {
         self.lane = lane
+        self.pause = pause
     }
 
     /// Claims the most urgent operations, in turns.
@@ -95,7 +99,9 @@ final class LaneTurns: Sendable {
             found = try await store.shares(
                 lane: lane, priority: priority, after: .min, limit: Self.shareLimit)
         }
-        let pause = min(max((.now - begin) * 50, .milliseconds(50)), .seconds(1))
+        let pause =
+            self.pause == .zero
+            ? .zero : min(max((.now - begin) * 50, self.pause), .seconds(1))
         known.withLock { [found] known in
             var entry = known[priority] ?? Known()
             entry.shares = found.shares
@@ -162,14 +168,17 @@ final class LaneTurns: Sendable {
 /// What this hub knows of the lanes that it has given work out of; one for each host of the fleet.
 final class FleetTurns: Sendable {
     private let lanes = Locked<[String: LaneTurns]>([:])
+    private let pause: Duration
 
-    init() {}
+    init(pause: Duration) {
+        self.pause = pause
+    }
 
     /// The turns of a lane.
     func turns(of lane: String) -> LaneTurns {
         lanes.withLock { lanes in
             if let known = lanes[lane] { return known }
-            let new = LaneTurns(lane: lane)
+            let new = LaneTurns(lane: lane, pause: pause)
             lanes[lane] = new
             return new
         }

@@ -14,21 +14,22 @@ struct OperationLimits: Sendable {
         self.changes = changes
     }
 
-    /// Gives a resource the number that the configuration says, unless somebody set another.
+    /// Gives a resource the number that the configuration says, unless somebody set another; finishes
+    /// a change that was broken off.
     func setDefault(_ resource: String, places: Int) async throws {
-        let isNew = try await changes.run { change in
+        let mustFit = try await changes.run { change in
             let store = LimitStore(change.transaction)
             if let known = try await store.places(resource),
                 !known.isDefault || known.count == places
             {
-                return false
+                return !known.isFit
             }
             try await store.write(
                 resource, places: places, isDefault: true, by: "hub", reason: nil)
             try await store.raiseVersion()
             return true
         }
-        if isNew { try await fit(resource) }
+        if mustFit { try await fit(resource) }
     }
 
     /// Sets a limit.

@@ -14,6 +14,8 @@ struct OperationSettings: Sendable {
     var keptDays = 30
     /// How many days there are partitions for ahead; default 7.
     var daysAhead = 7
+    /// For how long at least a hub takes for true what it knows of a lane's shares; default 50 ms.
+    var turnPause: Duration = .milliseconds(50)
     /// How many workflows one hub works on at once, 1 to 64; default 8.
     var workers = 8
     /// How many backups one host runs at once; default 2.

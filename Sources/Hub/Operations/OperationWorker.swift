@@ -51,7 +51,7 @@ struct OperationWorker: Service {
             let batcher = CompletionBatcher(
                 limit: options.completions, patience: options.patience, log: log
             ) { try await write($0) }
-            let turns = LaneTurns(lane: options.lane)
+            let turns = LaneTurns(lane: options.lane, pause: settings.turnPause)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await batcher.run() }
                 for _ in 0..<options.batches {

@@ -13,12 +13,20 @@ struct LimitStore: Sendable {
         self.transaction = transaction
     }
 
-    /// The limit of a resource; nil when there is none.
-    func places(_ resource: String) async throws -> (count: Int, isDefault: Bool)? {
+    /// The limit of a resource, and whether all its places are there; nil when there is none.
+    func places(
+        _ resource: String
+    ) async throws -> (count: Int, isDefault: Bool, isFit: Bool)? {
         // 1.
         let result = try await transaction.query(
-            "SELECT places, is_default FROM limits WHERE resource = \(resource)")
-        return try result.first.map { (try $0.decode("places"), try $0.decode("is_default")) }
+            """
+            SELECT m.places, m.is_default, m.places = (SELECT count(*) FROM slots s
+                WHERE s.resource = m.resource AND s.number <= m.places) AS is_fit
+            FROM limits m WHERE m.resource = \(resource)
+            """)
+        return try result.first.map {
+            (try $0.decode("places"), try $0.decode("is_default"), try $0.decode("is_fit"))
+        }
     }
 
     /// Writes a limit down; from its commit on nobody is given work by the old one.

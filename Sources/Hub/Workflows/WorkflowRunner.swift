@@ -49,7 +49,7 @@ struct WorkflowRunner: Service {
     // MARK: The work
 
     private func claim(_ session: SessionID) async throws {
-        let turns = LaneTurns(lane: OperationBell.hub)
+        let turns = LaneTurns(lane: OperationBell.hub, pause: settings.turnPause)
         try await withThrowingDiscardingTaskGroup { group in
             while true {
                 let ticket = changes.bell.ticket(OperationBell.hub)

@@ -65,9 +65,12 @@ struct WorkflowWorker: Sendable {
     func claim(
         _ session: SessionID, limit: Int, _ turns: LaneTurns
     ) async throws -> [ClaimedOperation] {
-        // One statement, and so one transaction, which asks for the session itself.
-        try await turns.claim(
-            limit: limit, holder: OperationClaim.Holder(session: session), in: changes.pool)
+        // Committed last: what a broken connection took away was not given out.
+        try await changes.run { change in
+            try await turns.claim(
+                limit: limit, holder: OperationClaim.Holder(session: session),
+                in: change.transaction)
+        }
     }
 
     /// Works on one operation; whatever goes wrong is tried again later.

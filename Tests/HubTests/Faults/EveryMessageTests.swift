@@ -26,7 +26,10 @@ private struct Bench: Sendable {
 
     init(_ scenario: Scenario) async throws {
         self.scenario = scenario
-        direct = try await Engine()
+        var settings = Engine.quick
+        // What a hub knows of a lane is looked up at every claim: as many messages on every run.
+        settings.turnPause = .zero
+        direct = try await Engine(settings)
         proxy = try WireProxy(to: direct.options)
         var hosts: [HostID] = []
         for name in ["a", "b"].prefix(scenario.hostCount) {
@@ -50,6 +53,9 @@ private struct Bench: Sendable {
     func run(_ plan: WireProxy.Plan?) async throws -> Run {
         let name = "r\(Random.hex(bytes: 6))"
         proxy.arm(nil)
+        // Every run sets the limits up, and every message of that is cut as well.
+        try await direct.pool.query("DELETE FROM limits")
+        try await direct.pool.query("DELETE FROM slots")
         let fleet = try await SequentialFleet(
             direct, hosts, through: proxy.options, name,
             fails: { [scenario] in scenario.failure(of: $0, count: $1) })

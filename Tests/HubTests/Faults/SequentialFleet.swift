@@ -16,7 +16,7 @@ struct SequentialFleet: Sendable {
     let direct: Engine
     let worker: WorkflowWorker
     let session: SessionID
-    let turns = LaneTurns(lane: OperationBell.hub)
+    let turns = LaneTurns(lane: OperationBell.hub, pause: .zero)
     let hosts: [HostID]
     let agents: [ScriptedAgent]
     let desk: OrderDesk

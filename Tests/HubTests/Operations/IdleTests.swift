@@ -125,7 +125,7 @@ struct IdleTests {
                 await poll(agent, engine, wait: 0), host: agent.host)
             #expect(lost.operations.map(\.id) == [made.operation.id])
             try await engine.pool.query(
-                "UPDATE operation_run SET listed_at = listed_at - interval '1 minute'")
+                "UPDATE operation_run SET listed_at = claimed_at - interval '1 minute'")
             _ = try await service.heartbeat(
                 HeartbeatRequest(
                     session: await agent.session, held: [],

@@ -64,7 +64,7 @@ struct LiveLimitTests {
         try await limits.set(resource, places: 1, by: engine.author)
         let store = OperationBenchStore(
             pool: engine.pool, host: host, identifiers: engine.identifiers)
-        let count = 1500
+        let count = 400
         try await store.fill(count)
         let race = LimitRace(engine: engine, host: host, count: count)
         let most = try await race.run(claimers: 16)

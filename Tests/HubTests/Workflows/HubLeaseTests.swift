@@ -86,6 +86,9 @@ struct HubLeaseTests {
         let id = try await engine.service.create(.prune(project), by: engine.author).operation.id
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await runner.run() }
+            group.addTask { try await engine.rescue.run() }
+            // What has not begun is only tried again; this is about what has.
+            while began.withLock({ $0 }) == 0 { try await Task.sleep(for: .milliseconds(10)) }
             for _ in 0..<10 {
                 try await Task.sleep(for: .milliseconds(100))
                 let connection = try await PostgresConnection.connect(engine.options)
