@@ -220,7 +220,7 @@ extension World {
             return nil
         }
         return VolumeRules.refusal(
-            of: volume, record(host, running.project),
+            of: volume, record(host, running.project), at: "its place",
             exists: agents[host].volumes[running.project] != nil)
     }
 }

@@ -131,11 +131,20 @@ struct VolumeRestore: Sendable {
             await work.host.bases.remove(project)
             return
         }
-        try await work.host.bases.rebuild(
-            project, of: work.layout.base(project),
-            BaseHeader(
-                backup: input.backup.id, rootTree: input.backup.rootTree,
-                snapshot: publication.base, transid: 0, files: 0, bytes: 0),
-            from: try await RepositoryAccess.open(work))
+        do {
+            try await work.host.bases.rebuild(
+                project, of: work.layout.base(project),
+                BaseHeader(
+                    backup: input.backup.id, rootTree: input.backup.rootTree,
+                    snapshot: publication.base, transid: 0, files: 0, bytes: 0),
+                from: try await RepositoryAccess.open(work))
+        } catch {
+            if error is CancellationError { throw error }
+            // The volume is in its place: that the next backup reads everything undoes no restore.
+            work.host.logger.warning(
+                "Nothing is kept of what was restored; the next backup reads the whole volume.",
+                ["project": .init(describing: project), "error": .init(describing: error)])
+            await work.host.bases.remove(project)
+        }
     }
 }

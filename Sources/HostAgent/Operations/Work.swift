@@ -33,10 +33,11 @@ struct Work: Sendable {
     func record(of volume: VolumeReference) async throws -> VolumeRecord {
         let files = try host.storage.files()
         let record = try await ledger.volume(volume.project)
-        let exists =
-            record?.isPresent == true
-            ? try await files.exists(layout.volume(volume.project)) : false
-        if let refusal = VolumeRules.refusal(of: volume, record, exists: exists) { throw refusal }
+        let path = layout.volume(volume.project)
+        let exists = record?.isPresent == true ? try await files.exists(path) : false
+        if let refusal = VolumeRules.refusal(of: volume, record, at: path, exists: exists) {
+            throw refusal
+        }
         guard let record else { throw AgentError(.ledger, "a volume has no record") }
         return record
     }

@@ -16,8 +16,12 @@ enum VolumeRules {
 
     /// Why an order cannot work on a volume, which must be here and of the order's generation; nil
     /// when it can.
+    ///
+    /// - Parameters:
+    ///   - path: where it should be.
+    ///   - exists: whether a subvolume is there.
     static func refusal(
-        of volume: VolumeReference, _ record: VolumeRecord?, exists: Bool
+        of volume: VolumeReference, _ record: VolumeRecord?, at path: String, exists: Bool
     ) -> Failure? {
         guard let record, record.isPresent else {
             return Failure(
@@ -28,7 +32,7 @@ enum VolumeRules {
         guard exists else {
             return Failure(
                 code: "volume-missing",
-                message: "the volume of project \(volume.project) is gone from its place",
+                message: "the volume of project \(volume.project) is gone from \(path)",
                 hint: "somebody removed it; restore it from its last backup")
         }
         guard record.generation == volume.generation else {

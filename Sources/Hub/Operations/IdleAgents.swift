@@ -5,7 +5,7 @@ import Shared
 /// Long polls and heartbeats of agents that have nothing to do.
 ///
 /// A poll that found nothing, and whose lane was not rung since, waits without asking the database;
-/// heartbeats without work are written together, once a second.
+/// heartbeats without work are written together, at most once a second.
 final class IdleAgents: Service {
     fileprivate struct Beat {
         var request: HeartbeatRequest
@@ -27,8 +27,8 @@ final class IdleAgents: Service {
         var isRunning = false
     }
 
-    /// How long heartbeats are collected.
-    private static let window: Duration = .seconds(1)
+    /// How long heartbeats are collected at most.
+    private static let longestWindow: Duration = .seconds(1)
     /// How many are written with one statement.
     private static let limit = 1000
     /// A poll that does not wait for so long is always answered from the database.
@@ -37,12 +37,16 @@ final class IdleAgents: Service {
     private let pool: PostgresPool
     private let bell: OperationBell
     private let lease: Duration
+    /// How long heartbeats are collected: an agent waits for its answer no longer than until the next
+    /// one would be due.
+    private let window: Duration
     private let state = Locked(State())
 
-    init(pool: PostgresPool, bell: OperationBell, lease: Duration) {
+    init(pool: PostgresPool, bell: OperationBell, settings: OperationSettings) {
         self.pool = pool
         self.bell = bell
-        self.lease = lease
+        lease = settings.lease
+        window = min(Self.longestWindow, settings.heartbeat / 10)
     }
 
     // MARK: Polls
@@ -119,7 +123,7 @@ final class IdleAgents: Service {
         state.withLock { $0.isRunning = true }
         defer { answer(state.withLock { $0.take(isLast: true) }, .success([:])) }
         while !Task.isCancelled {
-            try await Task.sleep(for: Self.window)
+            try await Task.sleep(for: window)
             let beats = state.withLock { $0.take(isLast: false) }
             var rest = beats[...]
             while !rest.isEmpty {

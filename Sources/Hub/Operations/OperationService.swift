@@ -30,7 +30,7 @@ struct OperationService: Sendable {
         changes = ChangeRunner(pool: pool, bell: bell, bucketPatience: settings.bucketPatience)
         rescue = OperationRescue(changes, settings: settings, log: log)
         watch = OperationWatch(pool: pool, log: log)
-        idle = IdleAgents(pool: pool, bell: bell, lease: settings.lease)
+        idle = IdleAgents(pool: pool, bell: bell, settings: settings)
         agents = AgentLeases(changes, settings: settings, rescue: rescue)
     }
 
