@@ -120,6 +120,8 @@ struct BucketTests {
                 .refuse(status: 503, code: "SlowDown"),
             ] {
                 weather.always(fault)
+                // What has not changed needs no bucket.
+                try await fleet.shell("date +%N >>'\(try await fleet.volume("notes", on: "host-1"))/news'")
                 let operation = try await fleet.done(
                     "backup", "create", "notes", "--detach", "-o", "id"
                 ).trimmed

@@ -69,7 +69,7 @@ struct StorageTroubleTests {
             try await fleet.done("backup", "create", "thesis")
             let whole = try await fleet.listing(volume)
             let id = try await fleet.done(
-                "backup", "restore", "thesis", "--yes", "--detach"
+                "backup", "restore", "thesis", "--from-nothing", "--yes", "--detach"
             ).trimmed
             try await fleet.sayWhyItWaits(id, "host-full")
             try await fleet.done("operation", "cancel", id)
