@@ -153,7 +153,11 @@ struct AgentLeases: Sendable {
                 session: request.session, milliseconds: interval)
             return (answer, stale)
         }
-        for lease in stale { try await rescue.takeBack(lease, unlistedMilliseconds: interval) }
+        // What it lists is held, also where somebody else had the lease's row just then.
+        let held = Set(request.held.map { [$0.operation: $0.epoch] })
+        for lease in stale where !held.contains([lease.operation: lease.epoch]) {
+            try await rescue.takeBack(lease, unlistedMilliseconds: interval)
+        }
         return answer
     }
 

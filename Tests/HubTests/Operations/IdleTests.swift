@@ -139,6 +139,35 @@ struct IdleTests {
         }
     }
 
+    @Test("a lease that is listed is kept, also where another transaction has its row just then")
+    func listedWhileLocked() async throws {
+        try await running { engine, service, agent in
+            let made = try await engine.service.create(
+                .hostCheck(agent.host), by: engine.author)
+            let leased = try await service.lease(
+                await poll(agent, engine, wait: 0), host: agent.host)
+            let held = try #require(leased.operations.first)
+            try await engine.pool.query(
+                "UPDATE operation_run SET listed_at = claimed_at - interval '1 minute'")
+            let session = await agent.session
+            try await engine.pool.withTransaction { transaction in
+                try await transaction.query(
+                    "SELECT FROM operation_run WHERE operation = \(held.id) FOR NO KEY UPDATE")
+                let answer = try await service.heartbeat(
+                    HeartbeatRequest(
+                        session: session,
+                        held: [HeldLease(operation: held.id, epoch: held.epoch)],
+                        status: HostStatus(
+                            agentVersion: "7", filesystem: nil, freeBytes: 1, totalBytes: 2,
+                            outboxPending: 0, trouble: nil)), host: agent.host)
+                #expect(answer.lost.isEmpty)
+            }
+            let states = try await engine.pool.query(
+                "SELECT state FROM operation_states WHERE operation = \(made.operation.id)")
+            #expect(try states.one().decode("state") == "running")
+        }
+    }
+
     @Test("a host's token is known without a look-up, until it is revoked")
     func tokens() async throws {
         let engine = try await Engine()
