@@ -20,11 +20,16 @@ struct OperationFinish: Sendable {
     }
 
     /// What follows for those whose lease was still held.
+    ///
+    /// By keys, not by places: a heartbeat may have moved a row since the statement began, and its new
+    /// place is not there for this statement.
     private static let effects: PostgresQuery = """
         ), left_run AS (
-            DELETE FROM operation_run WHERE ctid = ANY(ARRAY(SELECT place FROM gone))
+            DELETE FROM operation_run
+            WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
         ), left_live AS (
-            DELETE FROM operation_live WHERE ctid = ANY(ARRAY(SELECT living FROM gone))
+            DELETE FROM operation_live
+            WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
         ), places AS (
             UPDATE slots SET operation = NULL, epoch = NULL
             WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
@@ -90,15 +95,15 @@ struct OperationFinish: Sendable {
                 FROM unnest(\(names)::text[], \(epochs)::bigint[], \(states)::text[],
                     \(results)::text[]) AS g (id, epoch, state, result)
             ), gone AS MATERIALIZED (
-                SELECT g.operation, g.epoch, g.state, g.result, r.place, r.attempt, r.claimed_at,
-                    r.begun_at, s.owner, l.living, l.parent, l.lane, c.noted
+                SELECT g.operation, g.epoch, g.state, g.result, r.attempt, r.claimed_at,
+                    r.begun_at, s.owner, l.parent, l.lane, c.noted
                 FROM given g
-                CROSS JOIN LATERAL (SELECT ctid AS place, session, attempt, claimed_at, begun_at
+                CROSS JOIN LATERAL (SELECT session, attempt, claimed_at, begun_at
                     FROM operation_run WHERE operation = g.operation AND epoch = g.epoch
                     LIMIT 1 FOR UPDATE) r
                 CROSS JOIN LATERAL (SELECT name AS owner FROM sessions WHERE id = r.session
                     AND host IS NOT DISTINCT FROM \(host)::uuid LIMIT 1) s
-                CROSS JOIN LATERAL (SELECT ctid AS living, parent, child_key, lane
+                CROSS JOIN LATERAL (SELECT parent, child_key, lane
                     FROM operation_live WHERE operation = g.operation
                         AND NOT is_workflow AND NOT is_copy LIMIT 1 FOR UPDATE) l
                 LEFT JOIN LATERAL (SELECT ctid AS noted FROM operation_children
