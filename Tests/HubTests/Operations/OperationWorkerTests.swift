@@ -140,6 +140,41 @@ struct OperationWorkerTests {
                 limit: 50, holder: OperationClaim.Holder(session: session), in: engine.pool
             ).isEmpty)
     }
+
+    @Test("ends its work although a heartbeat touches it in the same moment")
+    func heartbeat() async throws {
+        let engine = try await Engine()
+        let host = try await engine.host("alpha")
+        let agent = try await ScriptedAgent(engine, host)
+        try await agent.open()
+        _ = try await engine.service.create(.hostCheck(host), by: engine.author)
+        let leased = try #require(try await agent.lease().first)
+        let finished = [
+            FinishedOperation(id: leased.id, epoch: leased.epoch, ending: .succeeded(nil))
+        ]
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            try await engine.pool.withTransaction { transaction in
+                try await transaction.query(
+                    "UPDATE operation_run SET listed_at = clock_timestamp()")
+                group.addTask {
+                    try await OperationFinish(engine.pool).finish(finished, host: host)
+                        .ended.count
+                }
+                // It has begun, and waits for the heartbeat's row.
+                var waiting = 0
+                while waiting == 0 {
+                    waiting = try await engine.pool.query(
+                        """
+                        SELECT count(*) AS n FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock'
+                        """
+                    ).one().decode("n")
+                }
+            }
+            #expect(try await group.next() == 1)
+        }
+        try await engine.expectNothingLeft()
+    }
 }
 
 @Suite("The rescue", .timeLimit(.minutes(2)))
