@@ -121,7 +121,8 @@ struct BucketTests {
             ] {
                 weather.always(fault)
                 // What has not changed needs no bucket.
-                try await fleet.shell("date +%N >>'\(try await fleet.volume("notes", on: "host-1"))/news'")
+                let volume = try await fleet.volume("notes", on: "host-1")
+                try await fleet.shell("date +%N >>'\(volume)/news'")
                 let operation = try await fleet.done(
                     "backup", "create", "notes", "--detach", "-o", "id"
                 ).trimmed
