@@ -52,11 +52,11 @@ struct EventFeedTests {
                     var after: Int64 = 0
                     var hasWaited = false
                     while true {
-                        // Before the page, which then has everything.
-                        let isLast = isDone.withLock { $0 } && !hasWaited
+                        // Before the page, which is then read from the log, and has everything.
+                        let isLast = isDone.withLock { $0 }
                         let page = try await feed.page(
                             after: after, of: nil, EventFilter(), limit: limit,
-                            hasWaited: hasWaited)
+                            hasWaited: hasWaited && !isLast)
                         #expect(page.reset == nil)
                         seen += page.items.map(\.sequence)
                         after = page.next
