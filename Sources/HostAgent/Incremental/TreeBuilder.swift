@@ -119,7 +119,9 @@ struct TreeBuilder: Sendable {
     /// Whether this very directory is in the base.
     private func existed(_ directory: UInt64) -> Bool {
         guard let change = plan.changes[directory] else { return true }
-        return change.base?.isDirectory == true && change.base?.generation == change.now?.generation
+        // Bound before the comparison: the release optimizer of Swift 6.3.1 aborts on it otherwise.
+        guard let base = change.base, let now = change.now else { return false }
+        return base.isDirectory && base.generation == now.generation
     }
 
     private func generation(of directory: UInt64) throws -> UInt64 {
