@@ -160,13 +160,10 @@ if isTested("Simulator") {
     targets.append(
         .testTarget(
             name: "SimulatorTests", dependencies: ["Simulator", "Shared"], swiftSettings: strict))
-    // Its long runs are built for release, and only when they are asked for.
-    if Context.environment["BERTH_ONLY"] == "Simulator" {
-        targets.append(
-            .executableTarget(
-                name: "berth-simulate", dependencies: ["Simulator"], path: "Tests/Simulate",
-                swiftSettings: strict))
-    }
+    targets.append(
+        .executableTarget(
+            name: "berth-simulate", dependencies: ["Simulator"], path: "Tests/Simulate",
+            swiftSettings: strict))
 }
 if isTested("Layering") {
     targets.append(.testTarget(name: "LayeringTests", swiftSettings: strict))
