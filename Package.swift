@@ -50,7 +50,10 @@ let tests: [(module: String, imports: [String])] = [
     ("HTTP", ["Platform"]),
     ("ObjectStore", ["Platform", "HTTP", "S3TestSupport"]),
     ("Repository", ["CPlatform", "Platform", "ObjectStore"]),
-    ("Hub", ["Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository"]),
+    (
+        "Hub",
+        ["Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository", "S3TestSupport"]
+    ),
     (
         "HostAgent",
         [
@@ -63,7 +66,7 @@ let tests: [(module: String, imports: [String])] = [
 
 /// What several test targets share: libraries in `Tests`, and what each may import.
 let supports: [(name: String, imports: [String])] = [
-    ("S3TestSupport", ["HTTP", "Platform"]),
+    ("S3TestSupport", ["HTTP", "ObjectStore", "Platform"]),
     ("Simulator", ["Shared"]),
 ]
 

@@ -24,7 +24,7 @@ struct LayeringTests {
         #expect(table.executables.count == 5)
         #expect(table.tests.count == table.modules.count)
         #expect(table.tests["Btrfs"] == ["Platform"])
-        #expect(table.supports["S3TestSupport"] == ["HTTP", "Platform"])
+        #expect(table.supports["S3TestSupport"] == ["HTTP", "ObjectStore", "Platform"])
     }
 
     @Test("drivers import neither the domain nor the products, whatever the table says")

@@ -28,7 +28,7 @@ struct GrantRoutes: Sendable {
         guard let project = try ObjectAccess.project(of: operation) else {
             throw Problem.forbidden
         }
-        try await refusePaused(project)
+        try await refusePaused(project, writing: operation.kind == .volumeBackup)
         let repository =
             operation.kind == .volumeBackup
             ? try await vault.ensure(project, author: context.author)
@@ -44,14 +44,14 @@ struct GrantRoutes: Sendable {
     }
 
     /// A paused bucket is told at once, before a host reads a whole volume for nothing.
-    private func refusePaused(_ project: ProjectID) async throws {
+    private func refusePaused(_ project: ProjectID, writing: Bool) async throws {
         let trouble = try await pool.withTransaction {
             transaction -> BucketHealthStore.Trouble? in
             let health = BucketHealthStore(transaction)
             guard let bucket = try await health.bucket(of: project) else { return nil }
             return try await health.trouble(of: bucket)
         }
-        guard let trouble, trouble.isPaused else { return }
+        guard let trouble, trouble.refuses(writing: writing) else { return }
         throw Problem(
             status: 503, code: "bucket-paused", title: "The bucket cannot be used",
             detail: "bucket \(trouble.name) is paused since \(trouble.since): \(trouble.reason)",

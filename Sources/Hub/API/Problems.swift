@@ -112,7 +112,7 @@ extension Problem {
                 (503, "bucket-credentials", "give the bucket credentials that its provider knows")
             case .clockSkew: (503, "bucket-clock-skew", "set the clock of the hub's machine")
             case .invalidConfiguration: (400, "invalid-bucket", nil)
-            case .unavailable: (503, "bucket-unavailable", "try again")
+            case .unavailable, .hubUnavailable: (503, "bucket-unavailable", "try again")
             case .failed: (500, "bucket-failed", "check the bucket")
             }
         self = Problem(

@@ -45,6 +45,11 @@ struct BucketCatalog: Sendable {
         return try await opened.store(of: row, credentials: try await credentials.read(of: row))
     }
 
+    /// A client for trying a configuration out: what comes of it is nobody else's.
+    func trial(_ row: Row) async throws -> S3Store {
+        try await opened.trial(row, credentials: try await credentials.read(of: row))
+    }
+
     /// Where people and stock restic find a bucket.
     static func location(of row: Row) -> String {
         let settings = row.settings

@@ -28,7 +28,8 @@ struct BucketDesk: Sendable {
             region: region, settings: request.settings, grantMode: .gateway,
             isDefault: request.isDefault, test: nil)
         if let known = try await known(request, region: region) { return known }
-        if !isSealed(row.settings) { row.test = try await requireUsable(row) }
+        // Credentials that are to be sealed for a bucket can only come after it.
+        if !BucketSettingsCheck.isSealed(row.settings) { row.test = try await requireUsable(row) }
         row.grantMode = try Self.grantMode(row, acceptsUnenforced: false)
         let made = row
         try await pool.withTransaction { transaction in
@@ -75,18 +76,17 @@ struct BucketDesk: Sendable {
             detail: "a bucket called \(name) exists", hint: "see berth bucket show \(name)")
     }
 
-    /// Credentials that are to be sealed for a bucket can only come after it.
-    private func isSealed(_ settings: BucketSettings) -> Bool {
-        settings.accessKey == "sealed" || settings.secretKey == "sealed"
-    }
-
     // MARK: Changing
 
     /// Changes a bucket; how it is reached only if it is usable so.
+    ///
+    /// - Throws: `Problem` 400 for settings, 409 `grants-unenforced`, 422 `bucket-unusable`;
+    ///   `RegistryConflict` when somebody else changed it meanwhile.
     func set(
         _ id: BucketID, _ request: SetBucketRequest, author: RegistryWriter.Author
     ) async throws {
         var row = try await require(id).row
+        let found = row
         let old = row.settings
         guard request.settings.bucket == nil, request.settings.prefix == nil else {
             throw Problem.invalidParameter(
@@ -95,12 +95,13 @@ struct BucketDesk: Sendable {
         row.settings = BucketSettingsCheck.merged(old, request.settings)
         try BucketSettingsCheck.check(row.settings, kind: row.kind)
         let isMoved = BucketSettingsCheck.isReachDifferent(old, row.settings)
-        if isMoved { row.test = isSealed(row.settings) ? nil : try await requireUsable(row) }
+        if isMoved { row.test = try await isToBeSealed(row) ? nil : try await requireUsable(row) }
         row.grantMode = try Self.grantMode(
             row, acceptsUnenforced: request.acceptsUnenforced ?? false)
         row.isDefault = request.isDefault ?? row.isDefault
         let new = row
         try await pool.withTransaction { transaction in
+            try await Self.requireUnchanged(found, in: transaction)
             var writer = try await RegistryWriter(transaction, author: author)
             if new.isDefault,
                 var other = try await BucketStore(transaction).defaultBucket(region: new.region),
@@ -118,7 +119,7 @@ struct BucketDesk: Sendable {
     /// Tries a bucket out, and decides by that how hosts reach it.
     func test(_ id: BucketID, author: RegistryWriter.Author) async throws -> BucketTest {
         var row = try await require(id).row
-        await catalog.opened.resume(id)
+        let found = row
         let test = try await attempt(row)
         // A bucket that does not work now keeps what was found when it did.
         guard test.isUsable else { return test }
@@ -126,12 +127,37 @@ struct BucketDesk: Sendable {
         row.grantMode = try Self.grantMode(row, acceptsUnenforced: true)
         let new = row
         try await pool.withTransaction { transaction in
+            try await Self.requireUnchanged(found, in: transaction)
             var writer = try await RegistryWriter(transaction, author: author)
             try await writer.record(try Self.changed(new))
             try await writer.finish()
         }
         try await works(id)
         return test
+    }
+
+    /// What was tried out for a minute is not written over what somebody else made of the bucket in
+    /// that time.
+    private static func requireUnchanged(
+        _ found: BucketCatalog.Row, in transaction: PostgresTransaction
+    ) async throws {
+        let store = BucketStore(transaction)
+        try await store.lock(found.id)
+        let now = try await store.buckets(only: found.id).first?.row
+        guard let now, now.settings == found.settings, now.grantMode == found.grantMode,
+            now.isDefault == found.isDefault
+        else {
+            throw RegistryConflict(
+                description: "bucket \(found.name) was changed or removed at the same time")
+        }
+    }
+
+    /// Whether its credentials are to be sealed, and are not yet: then nothing can be tried.
+    private func isToBeSealed(_ row: BucketCatalog.Row) async throws -> Bool {
+        guard BucketSettingsCheck.isSealed(row.settings) else { return false }
+        return try await pool.withTransaction { transaction in
+            try await !SecretStore(transaction).exists(kind: .bucket, id: row.id)
+        }
     }
 
     private static func changed(_ row: BucketCatalog.Row) throws -> RegistryEvent {
@@ -170,25 +196,26 @@ struct BucketDesk: Sendable {
     ///
     /// - Throws: `Problem` 409 `bucket-in-use`.
     func remove(_ id: BucketID, author: RegistryWriter.Author) async throws {
-        let listed = try await require(id)
-        let name = listed.row.name
-        let routed = try await pool.withTransaction { transaction in
-            try await BucketStore(transaction).projectsRouted(to: id)
-        }
-        guard listed.repositories == 0, routed == 0 else {
-            throw Problem(
-                status: 409, code: "bucket-in-use", title: "The bucket is in use",
-                detail: "bucket \(name) holds \(listed.repositories) repositories, and \(routed) "
-                    + "projects are to be kept in it",
-                hint: "their backups are only there: delete those projects first")
-        }
         try await pool.withTransaction { transaction in
-            try await BucketStore(transaction).lock(id)
+            let store = BucketStore(transaction)
+            try await store.lock(id)
+            guard let listed = try await store.buckets(only: id).first else {
+                throw RegistryConflict(description: "bucket \(id) was removed")
+            }
+            let routed = try await store.projectsRouted(to: id)
+            guard listed.repositories == 0, routed == 0 else {
+                throw Problem(
+                    status: 409, code: "bucket-in-use", title: "The bucket is in use",
+                    detail: "bucket \(listed.row.name) holds \(listed.repositories) repositories, "
+                        + "and \(routed) projects are to be kept in it",
+                    hint: "their backups are only there: delete those projects first")
+            }
             var writer = try await RegistryWriter(transaction, author: author)
             try await writer.record(.bucketRemoved(BucketRemoved(bucket: id)))
             try await SecretStore(transaction).remove(kind: .bucket, id: id)
             try await writer.finish()
         }
+        await catalog.opened.forget(id)
     }
 
     // MARK: Looking
@@ -227,7 +254,7 @@ struct BucketDesk: Sendable {
     private func attempt(_ row: BucketCatalog.Row) async throws -> BucketTest {
         let now = identifiers.currentTime
         do {
-            let s3 = row.kind == "s3" ? try await catalog.s3(row) : nil
+            let s3 = row.kind == "s3" ? try await catalog.trial(row) : nil
             let store: any ObjectStorage
             if let s3 { store = s3 } else { store = try await catalog.store(of: row) }
             let tester = BucketTester(store: store, s3: s3, now: now)

@@ -36,7 +36,7 @@ enum BucketParking {
         default: return false
         }
         let transitions = OperationTransitions(change.transaction)
-        let trouble = try await health.trouble(of: bucket)
+        let trouble = try await health.trouble(of: bucket, holding: true)
         if let trouble, trouble.isPaused || trouble.failing >= change.bucketPatience {
             try await transitions.park(
                 body.id, tries, reason: .bucket,

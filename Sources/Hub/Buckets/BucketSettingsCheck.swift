@@ -3,6 +3,11 @@ import Shared
 
 /// The rules for what operators may set of a bucket.
 enum BucketSettingsCheck {
+    /// Whether credentials are to lie sealed in the hub's database.
+    static func isSealed(_ settings: BucketSettings) -> Bool {
+        settings.accessKey == "sealed" || settings.secretKey == "sealed"
+    }
+
     /// Refuses settings that do not fit the kind, or that no store can use.
     ///
     /// - Throws: `Problem` 400.

@@ -32,17 +32,30 @@ actor OpenedBuckets {
         {
             return entry.store
         }
-        var options = S3Options()
-        options.patience = patience
-        let store = try S3Store(
-            Self.configuration(row.settings, hasConditionalPut: hasConditionalPut),
-            credentials: S3Credentials(
-                accessKeyID: credentials.accessKey, secretKey: credentials.secretKey),
-            options: options)
+        let store = try trial(row, credentials: credentials)
         entries[row.id] = Entry(
             settings: row.settings, hasConditionalPut: hasConditionalPut,
             credentials: fingerprint, store: store)
         return store
+    }
+
+    /// A client that nobody else gets.
+    ///
+    /// - Throws: `ObjectStoreError` `invalidConfiguration`.
+    func trial(_ row: BucketCatalog.Row, credentials: CredentialReader.Pair) throws -> S3Store {
+        var options = S3Options()
+        options.patience = patience
+        return try S3Store(
+            Self.configuration(
+                row.settings, hasConditionalPut: row.test?.hasConditionalPut ?? false),
+            credentials: S3Credentials(
+                accessKeyID: credentials.accessKey, secretKey: credentials.secretKey),
+            options: options)
+    }
+
+    /// Lets go of a bucket's client, and of the credentials with it.
+    func forget(_ bucket: BucketID) {
+        entries[bucket] = nil
     }
 
     /// Lets the next request to a bucket find out for itself.

@@ -87,6 +87,7 @@ struct HubServer: Sendable {
             BucketWatch(
                 pool: pool, operations: operations, catalog: vault.catalog, logger: logger,
                 interval: min(.seconds(15), configuration.bucketPatience / 4)),
+            BucketSweep(pool: pool, catalog: vault.catalog, logger: logger),
             feed, principals, FleetFold(pool: pool, log: logger), locks,
             ClusterWatch(cluster: database.cluster, logger: logger),
         ]

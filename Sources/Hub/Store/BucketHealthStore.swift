@@ -14,18 +14,24 @@ struct BucketHealthStore: Sendable {
         let bucket: BucketID
         let name: String
         let isPaused: Bool
+        let code: String
         let since: Timestamp
         let failing: Duration
         let reason: String
         let nextTryAt: Timestamp
         /// How long until the next try.
         let wait: Duration
+
+        /// Whether there is no use in beginning anything: what is in a full bucket can be read.
+        func refuses(writing: Bool) -> Bool { isPaused && (writing || code != "bucket-full") }
     }
 
     /// The waits between tries, in milliseconds, shared by all who use the bucket.
     ///
     /// The last one repeats; each varies by a fifth.
     private static let waits: PostgresQuery = "ARRAY[0, 5000, 10000, 20000, 40000, 60000]"
+    /// The least wait for a bucket that is full: what there is room for says nothing of all the rest.
+    static let fullWait = Duration.seconds(600)
 
     /// The bucket that a project's backups are in, or will be.
     func bucket(of project: ProjectID) async throws -> BucketID? {
@@ -36,18 +42,24 @@ struct BucketHealthStore: Sendable {
     }
 
     /// What is wrong with a bucket; nil while it works.
-    func trouble(of bucket: BucketID) async throws -> Trouble? {
+    ///
+    /// - Parameter holding: keeps it from being said to work until the transaction ends: who begins
+    ///   to wait for that is then among those who are woken.
+    func trouble(of bucket: BucketID, holding: Bool = false) async throws -> Trouble? {
+        let lock: PostgresQuery = holding ? "FOR UPDATE OF h" : ""
         // 1.
         let result = try await transaction.query(
             """
             SELECT h.*, b.name, greatest(0, extract(epoch FROM next_try_at - clock_timestamp())
                 * 1000)::bigint AS wait
             FROM bucket_health h JOIN buckets b ON b.id = h.bucket WHERE h.bucket = \(bucket)
+            \(fragment: lock)
             """)
         return try result.first.map { row in
             Trouble(
                 bucket: try row.decode("bucket"), name: try row.decode("name"),
                 isPaused: try row.decode("state", as: String.self) == "paused",
+                code: try row.decode("code"),
                 since: try row.decode("since"),
                 failing: .milliseconds(try row.decode("failing_milliseconds", as: Int64.self)),
                 reason: try row.decode("reason"), nextTryAt: try row.decode("next_try_at"),
@@ -63,12 +75,14 @@ struct BucketHealthStore: Sendable {
         _ bucket: BucketID, code: String, reason: String, isPausing: Bool
     ) async throws {
         let state = isPausing ? "paused" : "failing"
+        let least = code == "bucket-full" ? Self.fullWait.milliseconds : 0
         // 2.
         try await transaction.query(
             """
             INSERT INTO bucket_health AS h (bucket, state, since, failures, steps,
                 failing_milliseconds, code, reason, failed_at, wait_milliseconds, next_try_at)
-            SELECT \(bucket)::uuid, \(state), t.now, 1, 1, 0, \(code), \(reason), t.now, 0, t.now
+            SELECT \(bucket)::uuid, \(state), t.now, 1, 1, 0, \(code), \(reason), t.now, \(least),
+                t.now + \(least) * interval '1 millisecond'
             FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS now) t
             ON CONFLICT (bucket) DO UPDATE SET
                 failures = h.failures + 1, state = excluded.state, code = excluded.code,
@@ -84,7 +98,7 @@ struct BucketHealthStore: Sendable {
                 wait_milliseconds = s.wait,
                 next_try_at = s.now + s.wait * interval '1 millisecond'
             FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS now,
-                    ((\(fragment: Self.waits))[least(k.steps + 1, 6)]
+                    greatest(\(least), (\(fragment: Self.waits))[least(k.steps + 1, 6)]
                         * (0.8 + 0.4 * random()))::bigint AS wait
                 FROM bucket_health k WHERE k.bucket = \(bucket)) s
             WHERE h.bucket = \(bucket) AND h.failures > 1

@@ -25,12 +25,15 @@ extension RegistryStatements {
             AND buckets.removed_at IS NULL AND NOT EXISTS (
                 SELECT FROM repositories r WHERE r.bucket = buckets.id AND r.retired_at IS NULL)
         """,
-        Form(type: "project.routed", version: 1): """
-        UPDATE projects SET bucket = identifier_uuid(e.payload->>'bucket'),
-            version = projects.version + 1
-        FROM e WHERE projects.id = e.project AND projects.deleted_at IS NULL
-        """,
         // Waits for a removal of the bucket at the same time, and then finds it removed.
+        Form(type: "project.routed", version: 1): """
+        UPDATE projects SET bucket = b.id, version = projects.version + 1
+        FROM e, LATERAL (SELECT buckets.id FROM buckets
+            WHERE buckets.id = identifier_uuid(e.payload->>'bucket')
+                AND buckets.removed_at IS NULL FOR SHARE) b
+        WHERE projects.id = e.project AND projects.deleted_at IS NULL
+        """,
+        // As `project.routed`.
         Form(type: "repository.created", version: 1): """
         INSERT INTO repositories (id, project, bucket, prefix, chunker_polynomial, created_at,
             version)

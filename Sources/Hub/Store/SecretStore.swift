@@ -47,6 +47,17 @@ struct SecretStore: Sendable {
             "DELETE FROM secrets WHERE kind = \(kind.rawValue) AND id = \(id)")
     }
 
+    /// Whether there is such a secret.
+    func exists<Owner>(kind: Kind, id: Identifier<Owner>) async throws -> Bool {
+        // 4.
+        try await transaction.query(
+            """
+            SELECT EXISTS (SELECT FROM secrets WHERE kind = \(kind.rawValue) AND id = \(id))
+                AS exists
+            """
+        ).one().decode("exists")
+    }
+
     /// Opens a secret.
     ///
     /// - Throws: `HubError` `.secret` when it is missing or does not open.

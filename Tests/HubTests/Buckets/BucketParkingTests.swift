@@ -178,13 +178,72 @@ struct BucketParkingTests {
     }
 
     private func fail(
-        _ engine: Engine, _ bucket: BucketID
+        _ engine: Engine, _ bucket: BucketID, code: String = "bucket-unavailable",
+        isPausing: Bool = false
     ) async throws -> BucketHealthStore.Trouble {
         try await engine.pool.withTransaction { transaction in
             let store = BucketHealthStore(transaction)
             try await store.fails(
-                bucket, code: "bucket-unavailable", reason: "503", isPausing: false)
+                bucket, code: code, reason: "503", isPausing: isPausing)
             return try #require(try await store.trouble(of: bucket))
         }
+    }
+
+    @Test("is not said to work between the look at it and the wait for it")
+    func noLostWaiter() async throws {
+        let engine = try await Engine()
+        let host = try await engine.host("a")
+        let project = try await engine.project("web", on: host)
+        let bucket = try await bucket(engine, project)
+        _ = try await fail(engine, bucket)
+        let backup = try await begin(engine, project)
+        let woken = try await withThrowingTaskGroup(of: [OperationID].self) { group in
+            try await engine.pool.withTransaction { transaction in
+                let store = BucketHealthStore(transaction)
+                _ = try #require(try await store.trouble(of: bucket, holding: true))
+                group.addTask {
+                    try await engine.pool.withTransaction { other in
+                        try await BucketHealthStore(other).works(bucket) ?? []
+                    }
+                }
+                try await Self.untilSomebodyWaits(engine)
+                try await store.waits(backup, for: bucket)
+            }
+            return try await group.next()
+        }
+        #expect(woken == [backup])
+        await engine.pool.close()
+    }
+
+    /// Until a connection waits for another one's lock.
+    private static func untilSomebodyWaits(_ engine: Engine) async throws {
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(30)
+        while clock.now < end {
+            let count: Int64 = try await engine.pool.query(
+                """
+                SELECT count(*) AS count FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'
+                """
+            ).one().decode("count")
+            if count > 0 { return }
+            try await clock.sleep(for: .milliseconds(10))
+        }
+        throw DeadlineExceeded("a lock", limit: .seconds(30))
+    }
+
+    @Test("because it is full is tried again after minutes, and can be read meanwhile")
+    func full() async throws {
+        let engine = try await Engine()
+        let host = try await engine.host("a")
+        let bucket = try await bucket(engine, try await engine.project("web", on: host))
+        let trouble = try await fail(engine, bucket, code: "bucket-full", isPausing: true)
+        #expect(trouble.wait > .seconds(590) && trouble.wait <= .seconds(600))
+        #expect(trouble.refuses(writing: true) && !trouble.refuses(writing: false))
+        let due = try await engine.pool.withTransaction { transaction in
+            try await BucketHealthStore(transaction).due(every: .seconds(1))
+        }
+        #expect(due.isEmpty)
+        await engine.pool.close()
     }
 }
