@@ -8,7 +8,7 @@ public import Platform
 /// rename that never replaces, and the directory synced; new directories are synced into their
 /// parents. Directories have mode 0700, objects 0400. What a crash leaves are files named `.tmp-…`,
 /// which no listing shows and `sweep` removes.
-public struct DirectoryStore: ObjectStorage {
+public struct DirectoryStore: ObjectStorage, UnfinishedUploads {
     /// The path of the bucket's directory.
     public var root: String { tree.root }
 

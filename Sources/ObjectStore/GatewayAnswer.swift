@@ -56,7 +56,8 @@ enum GatewayAnswer {
         case (416, _): .outOfRange
         case (422, _): .digest
         case (507, _): .full
-        case (408, _), (429, _), (500, _), (502, _), (503, _), (504, _): .unavailable
+        case (500...599, let problem?) where problem.hasPrefix("bucket-"): .unavailable
+        case (408, _), (429, _), (500, _), (502, _), (503, _), (504, _): .hubUnavailable
         default: .failed
         }
     }
@@ -65,10 +66,10 @@ enum GatewayAnswer {
     static func failure(of error: HTTPError, _ what: String) -> ObjectStoreError {
         let code: ObjectStoreError.Code =
             switch error.code {
-            case .couldNotConnect, .timeout, .connectionReset, .overloaded, .protocolViolation:
-                .unavailable
+            case .couldNotConnect, .timeout, .connectionReset, .overloaded, .protocolViolation,
+                .tls, .certificate, .fingerprintMismatch, .addressRefused:
+                .hubUnavailable
             case .tooLarge: .limitExceeded
-            case .tls, .certificate, .fingerprintMismatch, .addressRefused: .denied
             case .invalidMessage: .digest
             case .badRequest, .couldNotListen, .closed: .failed
             }

@@ -3,8 +3,12 @@ import Platform
 
 extension GrantedStore.Options {
     /// Runs `body` again after failures that may pass, until the patience is over.
+    ///
+    /// - Parameter failureOf: what a failed exchange is, by default one with the hub.
     func attempts<Answer: Sendable>(
-        _ what: String, isRepeatable: Bool, _ body: () async throws -> Answer
+        _ what: String, isRepeatable: Bool,
+        failureOf: (HTTPError, String) -> ObjectStoreError = GatewayAnswer.failure(of:_:),
+        _ body: () async throws -> Answer
     ) async throws -> Answer {
         let clock = ContinuousClock()
         let end = clock.now + patience
@@ -17,7 +21,7 @@ extension GrantedStore.Options {
             } catch let error as ObjectStoreError {
                 failure = error
             } catch let error as HTTPError {
-                failure = GatewayAnswer.failure(of: error, what)
+                failure = failureOf(error, what)
             }
             let wait = backoff.delay(afterAttempt: attempt)
             guard failure.isRetryable, isRepeatable, clock.now + wait < end else { throw failure }

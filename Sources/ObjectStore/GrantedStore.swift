@@ -19,6 +19,9 @@ public struct GrantedStore: ObjectStorage {
         /// How long nothing may move in one attempt; default 60 seconds.
         public var stallTimeout: Duration
 
+        /// What is no progress: fewer bytes a second, as long as the stall timeout.
+        static let slowestBytesPerSecond = 1 << 10
+
         /// - Parameters:
         ///   - patience: how long to go on trying.
         ///   - backoff: the waits between attempts.
@@ -157,10 +160,11 @@ public struct GrantedStore: ObjectStorage {
             headers.append(
                 "Range", "bytes=\(range.next)-" + (range.end.map { String($0 - 1) } ?? ""))
         }
-        return try await client.send(
-            HTTPClientRequest(
-                method: method, url: url + path, headers: headers, body: body, deadline: nil,
-                stallTimeout: options.stallTimeout))
+        var request = HTTPClientRequest(
+            method: method, url: url + path, headers: headers, body: body, deadline: nil,
+            stallTimeout: options.stallTimeout)
+        request.slowestBytesPerSecond = Options.slowestBytesPerSecond
+        return try await client.send(request)
     }
 
     private func refuse(_ response: HTTPClientResponse, _ what: String) async throws {

@@ -67,3 +67,13 @@ extension ObjectStorage {
         }
     }
 }
+
+/// A store that keeps what uploads leave that were never ended, until it is swept.
+public protocol UnfinishedUploads: Sendable {
+    /// Removes what uploads left that were begun so long ago and never ended.
+    ///
+    /// - Parameter age: longer than any upload takes.
+    /// - Returns: how many there were.
+    /// - Throws: `ObjectStoreError`.
+    func sweep(olderThan age: Duration) async throws -> Int
+}

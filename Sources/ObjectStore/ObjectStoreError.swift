@@ -14,6 +14,9 @@ public struct ObjectStoreError: Error, Sendable, CustomStringConvertible {
         case full
         /// The store cannot be reached or is overloaded; trying again later may succeed.
         case unavailable
+        /// The hub, through which a host uses a store, cannot be reached or is overloaded; it says
+        /// nothing of the store, and trying again later may succeed.
+        case hubUnavailable
         /// What arrived is not what was sent: its length or its SHA-256 differs.
         case digest
         /// The name is not a valid object name.
@@ -63,7 +66,7 @@ public struct ObjectStoreError: Error, Sendable, CustomStringConvertible {
     /// What the failure means for the next attempt.
     public var failureClass: FailureClass {
         switch code {
-        case .unavailable: .retryable
+        case .unavailable, .hubUnavailable: .retryable
         case .bucketMissing, .credentialsRefused, .clockSkew: .pausing
         case .notFound, .alreadyExists, .denied, .notAllowed, .full, .digest, .invalidName,
             .limitExceeded, .leaseLost, .invalidConfiguration, .outOfRange, .failed:

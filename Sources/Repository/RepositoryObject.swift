@@ -63,8 +63,9 @@ func reading<Answer>(
             throw RepositoryError(
                 code: .corrupt(object: name.text), message: "\(name) has a wrong length",
                 cause: error)
-        case .alreadyExists, .denied, .notAllowed, .full, .unavailable, .digest, .invalidName,
-            .leaseLost, .bucketMissing, .credentialsRefused, .clockSkew, .invalidConfiguration,
+        case .alreadyExists, .denied, .notAllowed, .full, .unavailable, .hubUnavailable, .digest,
+            .invalidName, .leaseLost, .bucketMissing, .credentialsRefused, .clockSkew,
+            .invalidConfiguration,
             .failed:
             throw RepositoryError(
                 code: .store, message: "cannot read \(name)", cause: error)

@@ -37,19 +37,29 @@ struct BucketFaultTests {
     }
 
     /// Faults that are committed by one fleet, one after another; fleets run side by side.
-    private static let soaks: [[Fault]] = [
-        [.stall],
-        Fault.all.enumerated().filter { $0.offset % 2 == 0 && $0.element != .stall }.map(\.element),
-        Fault.all.enumerated().filter { $0.offset % 2 == 1 && $0.element != .stall }.map(\.element),
-    ]
+    struct Soak: Sendable, CustomTestStringConvertible {
+        let kind: S3Server.Kind
+        let faults: [Fault]
+        /// At every request, or every second one.
+        var stride = 1
+
+        var testDescription: String { "\(kind): \(faults.count) kinds" }
+
+        private static let quick = Fault.all.filter { $0 != .stall }
+        static let all = [
+            Soak(kind: .rclone, faults: [.stall]), Soak(kind: .rclone, faults: quick),
+            // With conditional PUTs, which rclone has not.
+            Soak(kind: .moto, faults: quick, stride: 2),
+        ]
+    }
 
     @Test(
         "Every fault at every request", .enabled(if: soakStride != nil), .timeLimit(.minutes(240)),
-        arguments: soaks)
-    func every(faults: [Fault]) async throws {
-        let stride = max(1, soakStride ?? 1)
-        try await FaultedProject.run { project in
-            for fault in faults {
+        arguments: Soak.all)
+    func every(soak: Soak) async throws {
+        let stride = max(1, soakStride ?? 1) * soak.stride
+        try await FaultedProject.run(soak.kind) { project in
+            for fault in soak.faults {
                 var number = 1
                 while try await project.backUp(FaultAim(fault: fault, number: number)) {
                     number += stride
@@ -60,9 +70,11 @@ struct BucketFaultTests {
                 }
                 print("\(fault): backups at \(number - 1) requests, restores at \(next - 1)")
                 #expect(number > 1 && next > 1, "\(fault) was met")
+                try await project.judge(memoryLimitMebibytes: Self.memoryLimitMebibytes)
+                // Each backup adds an index that a restore reads: a new project keeps that bounded.
+                try await project.renew()
             }
             print("acknowledged: \(await project.acknowledged)")
-            try await project.judge(memoryLimitMebibytes: Self.memoryLimitMebibytes)
         }
     }
 }
@@ -101,12 +113,15 @@ private actor FaultedProject {
     private let fleet: Fleet
     private let bucket: BucketFixture
     private let weather: BucketWeather
+    private var number = 0
     private var round = 0
     private var last: (backup: String, tree: String) = ("", "")
     private(set) var backupSize = Size(requests: 1, listings: 1)
     private(set) var restoreSize = Size(requests: 1, listings: 1)
     private(set) var acknowledged = 0
     private(set) var failures: [String] = []
+
+    private var name: String { "notes-\(number)" }
 
     private init(_ fleet: Fleet, _ bucket: BucketFixture, _ weather: BucketWeather) {
         self.fleet = fleet
@@ -115,23 +130,30 @@ private actor FaultedProject {
     }
 
     static func run(
+        _ kind: S3Server.Kind = .rclone,
         _ body: @escaping @Sendable (FaultedProject) async throws -> Void
     ) async throws {
         let weather = BucketWeather()
-        let bucket = try await BucketFixture.start(.rclone, faults: weather.plan)
+        let bucket = try await BucketFixture.start(kind, faults: weather.plan)
         try await Fleet.run(hosts: 1, limits: "bucket_patience = \"40s\"") { fleet in
             try await fleet.useBucket(bucket)
-            try await fleet.done("project", "create", "notes", "--host", "host-1")
-            try await fleet.done("project", "start", "notes")
             let project = FaultedProject(fleet, bucket, weather)
-            // The first one makes the repository; what follows is the size of those to be spoiled.
-            for _ in 0..<2 {
-                try await project.backUp(nil)
-                try await project.restore(nil)
-            }
+            try await project.renew()
             try await body(project)
         }
         bucket.stop()
+    }
+
+    /// Goes on with another project.
+    func renew() async throws {
+        number += 1
+        try await fleet.done("project", "create", name, "--host", "host-1")
+        try await fleet.done("project", "start", name)
+        // The first one makes the repository; what follows is the size of those to be spoiled.
+        for _ in 0..<2 {
+            try await backUp(nil)
+            try await restore(nil)
+        }
     }
 
     /// Changes the project and backs it up.
@@ -141,11 +163,11 @@ private actor FaultedProject {
     func backUp(_ aim: FaultAim?) async throws -> Bool {
         round += 1
         try await fleet.done(
-            "project", "exec", "notes", "--root", "--", "sh", "-c",
+            "project", "exec", name, "--root", "--", "sh", "-c",
             "echo \(round) > last; head -c 300000 /dev/urandom > noise")
         weather.aim(aim)
         let result = try await fleet.berth(
-            "backup", "create", "notes", "-o", "id", "--timeout", "110s")
+            "backup", "create", name, "-o", "id", "--timeout", "110s")
         let seen = weather.clear()
         if aim == nil { backupSize = Size(requests: seen.requests, listings: seen.listings) }
         if result.isSuccess {
@@ -163,9 +185,9 @@ private actor FaultedProject {
     @discardableResult
     func restore(_ aim: FaultAim?) async throws -> Bool {
         try await fleet.done(
-            "project", "exec", "notes", "--root", "--", "sh", "-c", "rm -f last noise")
+            "project", "exec", name, "--root", "--", "sh", "-c", "rm -f last noise")
         weather.aim(aim)
-        let command = ["backup", "restore", "notes", "--backup", last.backup, "--yes"]
+        let command = ["backup", "restore", name, "--backup", last.backup, "--yes"]
         let result = try await fleet.berth(command + ["--timeout", "110s"])
         let seen = weather.clear()
         if aim == nil { restoreSize = Size(requests: seen.requests, listings: seen.listings) }
@@ -179,8 +201,8 @@ private actor FaultedProject {
 
     /// Whether stock restic agrees, and how much memory the programs ever took.
     func judge(memoryLimitMebibytes limit: Int) async throws {
-        try await fleet.done("backup", "create", "notes")
-        try await fleet.judge("notes", at: bucket)
+        try await fleet.done("backup", "create", name)
+        try await fleet.judge(name, at: bucket)
         try await fleet.expectNoSecret(bucket)
         let place = fleet.directory.path
         let peaks = try await fleet.shell(
@@ -196,7 +218,7 @@ private actor FaultedProject {
     }
 
     private func tree() async throws -> String {
-        try await fleet.listing(try await fleet.volume("notes", on: "host-1")).inner
+        try await fleet.listing(try await fleet.volume(name, on: "host-1")).inner
     }
 
     /// A failure has to say what of the bucket, or of what is in it, is wrong.

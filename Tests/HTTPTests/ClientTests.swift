@@ -19,7 +19,8 @@ struct ClientTests {
         arguments: [
             "169.254.169.254", "169.254.0.1:80", "2852039166", "0xa9fea9fe", "[fe80::1]",
             "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[64:ff9b::a9fe:a9fe]", "0.0.0.0",
-            "[::]", "100.100.100.200", "224.0.0.1",
+            "[::]", "100.100.100.200", "224.0.0.1", "[fd20:ce::254]", "[fd00:42::42]",
+            "[2002:a9fe:a9fe::1]", "[64:ff9b:1::a9fe:a9fe]",
         ])
     func addresses(host: String) async throws {
         var options = HTTPClientOptions()

@@ -16,9 +16,9 @@ struct BucketHealthTests {
     }
 
     private func wait(
-        _ condition: inout BucketCondition, at now: Duration, chance: Double = 0
+        _ condition: inout BucketCondition, at now: Duration
     ) -> Duration? {
-        if case .wait(let time) = condition.admit(at: now, chance: chance) { return time }
+        if case .wait(let time) = condition.admit(at: now, chance: 0) { return time }
         return nil
     }
 
@@ -28,7 +28,7 @@ struct BucketHealthTests {
         var now = Duration.zero
         for expected in [0, 5, 10, 20, 40, 60, 60, 60] {
             let pass = try #require(pass(&condition, at: now))
-            condition.fail(pass, Self.down, retryAfter: nil, at: now)
+            condition.fail(pass, Self.down, retryAfter: nil, at: now, chance: 0)
             if expected > 0 {
                 #expect(wait(&condition, at: now) == .seconds(expected))
                 #expect(wait(&condition, at: now + .seconds(expected - 1)) == .seconds(1))
@@ -38,7 +38,7 @@ struct BucketHealthTests {
         let last = try #require(pass(&condition, at: now))
         condition.succeed(last)
         let next = try #require(pass(&condition, at: now))
-        condition.fail(next, Self.down, retryAfter: nil, at: now)
+        condition.fail(next, Self.down, retryAfter: nil, at: now, chance: 0)
         #expect(self.pass(&condition, at: now) != nil, "the first wait is none again")
     }
 
@@ -46,9 +46,11 @@ struct BucketHealthTests {
     func shared() throws {
         var condition = BucketCondition(schedule: BucketSchedule())
         let first = try #require(pass(&condition, at: .zero))
-        condition.fail(first, Self.down, retryAfter: nil, at: .zero)
+        condition.fail(first, Self.down, retryAfter: nil, at: .zero, chance: 0)
         let passes = try (0..<3).map { _ in try #require(pass(&condition, at: .zero)) }
-        for pass in passes { condition.fail(pass, Self.down, retryAfter: nil, at: .seconds(1)) }
+        for pass in passes {
+            condition.fail(pass, Self.down, retryAfter: nil, at: .seconds(1), chance: 0)
+        }
         for _ in 0..<3 { #expect(wait(&condition, at: .seconds(1)) == .seconds(5)) }
         guard case .failing(let since, let failures, _, _) = condition.phase else {
             Issue.record("it fails")
@@ -60,21 +62,44 @@ struct BucketHealthTests {
 
     @Test("Jitter makes a wait longer by a fifth at most, and never shorter")
     func jitter() throws {
-        var condition = BucketCondition(schedule: BucketSchedule())
-        for _ in 0..<2 {
-            let pass = try #require(pass(&condition, at: .zero))
-            condition.fail(pass, Self.down, retryAfter: nil, at: .zero)
+        for (chance, expected) in [(0, 5000), (0.5, 5500), (1, 6000)] {
+            var condition = BucketCondition(schedule: BucketSchedule())
+            for _ in 0..<2 {
+                let pass = try #require(pass(&condition, at: .zero))
+                condition.fail(pass, Self.down, retryAfter: nil, at: .zero, chance: chance)
+            }
+            #expect(wait(&condition, at: .zero) == .milliseconds(expected))
+            // It is drawn once: who asks again later has no other end of it.
+            #expect(wait(&condition, at: .seconds(4)) == .milliseconds(expected - 4000))
+            #expect(wait(&condition, at: .milliseconds(expected - 1)) == .milliseconds(1))
+            #expect(pass(&condition, at: .milliseconds(expected)) != nil)
         }
-        #expect(wait(&condition, at: .zero, chance: 0) == .seconds(5))
-        #expect(wait(&condition, at: .zero, chance: 1) == .seconds(6))
-        #expect(wait(&condition, at: .seconds(2), chance: 0.5) == .milliseconds(3500))
+    }
+
+    @Test("Who waits for a bucket comes back at another moment than others, within the jitter")
+    func spread() async throws {
+        var retries: Set<Duration> = []
+        for _ in 0..<8 {
+            let health = BucketHealth(schedule: BucketSchedule(), now: { .zero })
+            for _ in 0..<2 {
+                let pass = try await health.admit(waitingAtMost: .zero)
+                await health.end(pass, Self.down)
+            }
+            guard case .failing(_, _, _, let retryIn) = await health.state() else {
+                Issue.record("it fails")
+                return
+            }
+            #expect(retryIn >= .seconds(5) && retryIn <= .seconds(6))
+            retries.insert(retryIn)
+        }
+        #expect(retries.count > 1)
     }
 
     @Test("A provider that says when to come back is heeded")
     func retryAfter() throws {
         var condition = BucketCondition(schedule: BucketSchedule())
         let pass = try #require(pass(&condition, at: .zero))
-        condition.fail(pass, Self.down, retryAfter: .seconds(30), at: .zero)
+        condition.fail(pass, Self.down, retryAfter: .seconds(30), at: .zero, chance: 0)
         #expect(wait(&condition, at: .seconds(10)) == .seconds(20))
     }
 

@@ -99,8 +99,8 @@ struct Gateway: Sendable {
             case .bucketMissing: (503, "bucket-missing")
             case .limitExceeded: (413, "too-large")
             case .leaseLost: (409, "lease-lost")
-            case .denied, .notAllowed, .invalidName, .unavailable, .credentialsRefused, .clockSkew,
-                .invalidConfiguration, .failed:
+            case .denied, .notAllowed, .invalidName, .unavailable, .hubUnavailable,
+                .credentialsRefused, .clockSkew, .invalidConfiguration, .failed:
                 (500, "failed")
             }
         return HTTPResponse(status: status, body: .text(#"{"code":"\#(code)"}"#))

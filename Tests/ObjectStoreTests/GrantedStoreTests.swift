@@ -66,6 +66,29 @@ struct GrantedStoreTests {
         #expect(count.withLock { $0 } == 1)
     }
 
+    @Test(
+        "What the hub says of itself is not taken for the bucket's",
+        arguments: [
+            (503, "bucket-unavailable", ObjectStoreError.Code.unavailable),
+            (500, "bucket-failed", .unavailable), (503, "database-unavailable", .hubUnavailable),
+            (503, "hub-trouble", .hubUnavailable), (500, "internal", .hubUnavailable),
+            (502, "", .hubUnavailable), (429, "", .hubUnavailable),
+        ])
+    func blame(status: Int, problem: String, code: ObjectStoreError.Code) async throws {
+        let place = try TemporaryDirectory()
+        var gateway = Gateway(store: try DirectoryStore(root: place.path))
+        gateway.fault = { _ in
+            HTTPResponse(status: status, body: .text(#"{"code":"\#(problem)"}"#))
+        }
+        try await gateway.serve { url in
+            let error = await #expect(throws: ObjectStoreError.self) {
+                try await Self.store(url, patience: .milliseconds(20)).get(
+                    ObjectName("config"), limitBytes: 9)
+            }
+            #expect(error?.code == code)
+        }
+    }
+
     @Test("A download that breaks off goes on where it stopped, without gap or repetition")
     func resumes() async throws {
         let place = try TemporaryDirectory()
@@ -107,7 +130,7 @@ struct GrantedStoreTests {
         let error = await #expect(throws: ObjectStoreError.self) {
             try await store.get(ObjectName("config"), limitBytes: 9)
         }
-        #expect(error?.code == .unavailable)
+        #expect(error?.code == .hubUnavailable, "the bucket has nothing to do with it")
         #expect(error?.description.contains("127.0.0.1") == true)
     }
 

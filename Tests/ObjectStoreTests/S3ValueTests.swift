@@ -176,7 +176,7 @@ struct S3ValueTests {
             (503, "SlowDown", .unavailable),
             (500, "", .unavailable), (429, "", .unavailable), (408, "", .unavailable),
             (400, "RequestTimeout", .unavailable), (409, "OperationAborted", .unavailable),
-            (403, "AccessDenied", .denied), (403, "", .denied), (401, "", .denied),
+            (403, "AccessDenied", .denied), (403, "", .denied), (401, "", .credentialsRefused),
             (403, "InvalidAccessKeyId", .credentialsRefused),
             (403, "SignatureDoesNotMatch", .credentialsRefused),
             (400, "ExpiredToken", .credentialsRefused), (403, "RequestTimeTooSkewed", .clockSkew),

@@ -9,13 +9,14 @@ enum StoreKind: String, CustomTestStringConvertible {
     case directory
     case prefixed
     case granted
+    case signed
     case rclone
     case moto
     case rgw
 
     /// Those that tests run with.
     static let tested: [StoreKind] =
-        [.directory, .prefixed, .granted]
+        [.directory, .prefixed, .granted, .signed]
         + S3Server.Kind.tested.compactMap { StoreKind(rawValue: $0.rawValue) }
 
     var testDescription: String { rawValue }
@@ -39,14 +40,43 @@ enum StoreKind: String, CustomTestStringConvertible {
                         headers: ["Authorization": "Bearer t", "Berth-Epoch": "7"],
                         options: .quick))
             }
+        case .signed: try await signed(body)
         case .rclone: try await body(try await TestBuckets.shared.store(.rclone))
         case .moto: try await body(try await TestBuckets.shared.store(.moto))
         case .rgw: try await body(try await TestBuckets.shared.store(.rgw))
         }
     }
 
+    /// By URLs to a provider that holds hosts to them, and through a gateway over the same bucket.
+    private func signed(_ body: @Sendable (any ObjectStorage) async throws -> Void) async throws {
+        let bucket = EnforcingBucket()
+        try await bucket.serve { port in
+            let configuration = try EnforcingBucket.configuration(port: port)
+            let own = try S3Store(configuration, credentials: bucket.credentials, options: .quick)
+            try await Gateway(store: own).serve { url in
+                let gateway = GrantedStore(
+                    client: try HTTPClient(), url: url,
+                    headers: ["Authorization": "Bearer t", "Berth-Epoch": "7"], options: .quick)
+                let store = try SignedStore(
+                    gateway: gateway, configuration: configuration, options: .quick
+                ) { wishes in
+                    let condition: HTTPHeaders = ["if-none-match": "*"]
+                    let presigns = wishes.map { wish in
+                        S3Signer.Presign(
+                            method: wish.use == .put ? "PUT" : "GET", name: wish.name,
+                            headers: wish.use == .put ? condition : [:])
+                    }
+                    let urls = own.signer.presign(presigns, expires: .seconds(300))
+                    let signed = zip(presigns, urls).map { SignedURL(url: $1, headers: $0.headers) }
+                    return (signed, .seconds(300))
+                }
+                try await body(store)
+            }
+        }
+    }
+
     /// Whether the store deletes.
-    var deletes: Bool { self != .granted }
+    var deletes: Bool { self != .granted && self != .signed }
 }
 
 extension GrantedStore.Options {

@@ -63,6 +63,11 @@ static inline int berth_curl_is_refused(const struct sockaddr *address) {
     static const unsigned char unspecified[16] = {0};
     static const unsigned char amazon[16] = {0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0,
                                              0,    0, 0,    0,    0, 0, 2, 0x54};
+    static const unsigned char google[16] = {0xfd, 0x20, 0, 0xce, 0, 0, 0, 0,
+                                             0,    0,    0, 0,    0, 0, 2, 0x54};
+    static const unsigned char scaleway[16] = {0xfd, 0, 0, 0x42, 0, 0, 0, 0,
+                                               0,    0, 0, 0,    0, 0, 0, 0x42};
+    static const unsigned char local_nat64[6] = {0, 0x64, 0xff, 0x9b, 0, 1};  // RFC 8215
     if (address->sa_family == AF_INET)
         return berth_curl_is_refused_v4(
             (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr);
@@ -71,8 +76,11 @@ static inline int berth_curl_is_refused(const struct sockaddr *address) {
         (const unsigned char *)&((const struct sockaddr_in6 *)address)->sin6_addr;
     if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
         return berth_curl_is_refused_v4(a + 12);
+    if (memcmp(a, local_nat64, 6) == 0) return berth_curl_is_refused_v4(a + 12);
+    if (a[0] == 0x20 && a[1] == 0x02) return berth_curl_is_refused_v4(a + 2);  // 6to4 (RFC 3056)
     if (a[0] == 0xff || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80)) return 1;
-    return memcmp(a, unspecified, 16) == 0 || memcmp(a, amazon, 16) == 0;
+    return memcmp(a, unspecified, 16) == 0 || memcmp(a, amazon, 16) == 0
+           || memcmp(a, google, 16) == 0 || memcmp(a, scaleway, 16) == 0;
 }
 
 /// Opens a socket unless the address, which is what the name resolved to, is refused; then

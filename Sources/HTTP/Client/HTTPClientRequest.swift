@@ -49,7 +49,7 @@ public struct HTTPClientRequest: Sendable {
         else {
             throw HTTPError(
                 code: .invalidMessage,
-                message: "\(url.debugDescription) is no percent-encoded http or https URL")
+                message: "\(origin.debugDescription): no percent-encoded http or https URL")
         }
         guard !method.isEmpty, method.utf8.allSatisfy({ (65...90).contains($0) }) else {
             throw HTTPError(

@@ -38,7 +38,7 @@ struct TransferFailure {
         case CURLE_ABORTED_BY_CALLBACK:
             make(.invalidMessage, "the body of the request to \(origin) could not be produced")
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
-            make(.invalidMessage, "\(request.url.debugDescription) is no http or https URL")
+            make(.invalidMessage, "\(origin.debugDescription): no http or https URL")
         default: make(.protocolViolation, "\(request.method) \(origin): \(reason)")
         }
     }

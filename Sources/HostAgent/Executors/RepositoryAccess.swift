@@ -50,16 +50,35 @@ enum RepositoryAccess {
     private static func sign(
         _ wishes: [URLWish], _ work: Work
     ) async throws -> (urls: [SignedURL], holds: Duration) {
-        let answer = try await work.hub.sign(
-            work.operation,
-            SignRequest(
-                epoch: work.epoch,
-                wishes: wishes.map { .init(use: $0.use.rawValue, name: $0.name.text) }))
+        let answer: SignAnswer
+        do {
+            answer = try await work.hub.sign(
+                work.operation,
+                SignRequest(
+                    epoch: work.epoch,
+                    wishes: wishes.map { .init(use: $0.use.rawValue, name: $0.name.text) }))
+        } catch let error as AgentError {
+            throw storeError(of: error)
+        }
         let urls = answer.urls.map { url in
             var headers = HTTPHeaders()
             for header in url.headers { headers.append(header.name, header.value) }
             return SignedURL(url: url.url, headers: headers)
         }
         return (urls, .seconds(answer.validSeconds))
+    }
+
+    /// A hub that is away for a moment is waited for as a bucket is; what it says of the bucket
+    /// stays as it is.
+    static func storeError(of error: AgentError) -> any Error {
+        switch error.code {
+        case .unreachable where (error.cause as? Problem)?.code.hasPrefix("bucket-") != true:
+            ObjectStoreError(
+                code: .hubUnavailable, message: "the hub signs no URLs now", cause: error)
+        case .leaseLost:
+            ObjectStoreError(
+                code: .leaseLost, message: "the hub signs no URLs any more", cause: error)
+        default: error
+        }
     }
 }

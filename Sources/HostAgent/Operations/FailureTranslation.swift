@@ -63,13 +63,20 @@ enum FailureTranslation {
         let code = problem?.code ?? "bucket-unavailable"
         return Failure(
             code: code, message: problem?.detail ?? error.message, hint: problem?.hint,
-            class: code == "bucket-unavailable" ? .retryable : .pausesBucket)
+            class: pausing.contains(code) ? .pausesBucket : .retryable)
     }
+
+    /// What nothing in the bucket succeeds after until somebody mends it.
+    private static let pausing: Set<String> = [
+        "bucket-missing", "bucket-full", "bucket-credentials", "bucket-clock-skew", "bucket-paused",
+    ]
 
     private static func store(_ error: ObjectStoreError) -> Failure {
         switch error.code {
         case .unavailable:
             Failure(code: "bucket-unavailable", message: "\(error)", class: .retryable)
+        case .hubUnavailable:
+            Failure(code: "hub-unreachable", message: "\(error)", class: .retryable)
         case .digest, .failed:
             Failure(code: "bucket-failed", message: "\(error)", class: .retryable)
         case .full:

@@ -34,18 +34,18 @@ struct BucketCondition: Sendable {
 
     /// An attempt wants to begin.
     ///
-    /// - Parameter chance: 0 to 1, what the wait is made longer by within the jitter.
+    /// - Parameter chance: 0 to 1, what a wait that begins is made longer by within the jitter.
     mutating func admit(at now: Duration, chance: Double) -> Admission {
         switch phase {
         case .working: return .go(Pass(generation: generation))
         case .failing(let since, let failures, let error, let until):
-            let wait = schedule.wait(afterFailures: failures)
             guard now < until else {
                 // One goes and finds out for all; the others see its success, or wait as long again.
-                phase = .failing(since: since, failures: failures, error: error, until: now + wait)
+                let next = now + schedule.wait(afterFailures: failures, chance: chance)
+                phase = .failing(since: since, failures: failures, error: error, until: next)
                 return .go(Pass(generation: generation))
             }
-            return .wait(until - now + wait * (schedule.jitter * chance))
+            return .wait(until - now)
         case .paused(let since, let error, let nextProbe):
             guard now >= nextProbe else { return .refuse(error) }
             // One goes, and finds out for all.
@@ -70,25 +70,23 @@ struct BucketCondition: Sendable {
     /// An attempt failed in a way that may pass.
     ///
     /// Of many that failed together only the first counts: the others began before its failure.
-    /// - Parameter retryAfter: when the provider wants to be asked again, nil if it did not say.
+    /// - Parameters:
+    ///   - retryAfter: when the provider wants to be asked again, nil if it did not say.
+    ///   - chance: 0 to 1, what the wait is made longer by within the jitter.
     mutating func fail(
-        _ pass: Pass, _ error: ObjectStoreError, retryAfter: Duration?, at now: Duration
+        _ pass: Pass, _ error: ObjectStoreError, retryAfter: Duration?, at now: Duration,
+        chance: Double
     ) {
         guard pass.generation == generation else { return }
+        let (since, failures): (Duration, Int)
         switch phase {
-        case .working: fail(since: now, failures: 1, error, retryAfter, now)
-        case .failing(let since, let failures, _, _):
-            fail(since: since, failures: failures + 1, error, retryAfter, now)
+        case .working: (since, failures) = (now, 1)
+        case .failing(let begin, let before, _, _): (since, failures) = (begin, before + 1)
         case .paused: return
         }
-    }
-
-    private mutating func fail(
-        since: Duration, failures: Int, _ error: ObjectStoreError, _ retryAfter: Duration?,
-        _ now: Duration
-    ) {
         generation += 1
-        let wait = max(schedule.wait(afterFailures: failures), retryAfter ?? .zero)
+        let wait = max(
+            schedule.wait(afterFailures: failures, chance: chance), retryAfter ?? .zero)
         phase = .failing(since: since, failures: failures, error: error, until: now + wait)
     }
 

@@ -74,8 +74,7 @@ public actor BucketHealth {
         let end = now() + limit
         while true {
             let moment = now()
-            let chance = Double(Random.bytes(1)[0]) / 256
-            switch condition.admit(at: moment, chance: chance) {
+            switch condition.admit(at: moment, chance: Self.chance()) {
             case .go(let pass): return pass
             case .refuse(let error): throw error
             case .wait(let time):
@@ -96,19 +95,23 @@ public actor BucketHealth {
         switch error.failureClass {
         case .retryable:
             let retryAfter = (error.cause as? S3Refusal)?.retryAfter
-            condition.fail(pass, error, retryAfter: retryAfter, at: now())
+            condition.fail(
+                pass, error, retryAfter: retryAfter, at: now(), chance: Self.chance())
         case .pausing: condition.pause(pass, error, at: now())
         case .terminal:
             // The provider answered as it should: what is missing is no failure of the bucket.
             switch error.code {
             case .notFound, .alreadyExists, .outOfRange, .limitExceeded: condition.succeed(pass)
             case .denied, .notAllowed, .full, .digest, .invalidName, .leaseLost,
-                .invalidConfiguration, .failed, .unavailable, .bucketMissing,
+                .invalidConfiguration, .failed, .unavailable, .hubUnavailable, .bucketMissing,
                 .credentialsRefused, .clockSkew:
                 break
             }
         }
     }
+
+    /// What jitter is drawn with, 0 to 1.
+    static func chance() -> Double { Double(Random.bytes(1)[0]) / 256 }
 
     private func wallTime(of moment: Duration, _ now: Duration) -> UTCTime {
         let ago = (now - moment) / .milliseconds(1)

@@ -28,4 +28,9 @@ public struct BucketSchedule: Sendable, Hashable {
     func wait(afterFailures count: Int) -> Duration {
         count <= 0 ? .zero : waits[min(count, waits.count) - 1]
     }
+
+    /// The wait after so many failures in a row, made longer by `chance`, 0 to 1, of the jitter.
+    func wait(afterFailures count: Int, chance: Double) -> Duration {
+        wait(afterFailures: count) * (1 + jitter * chance)
+    }
 }

@@ -190,7 +190,8 @@ struct S3Bucket: Sendable {
             }
             await health.end(pass, failure)
             // The shared wait may be over by others' success: this call's own one is not.
-            let wait = health.schedule.wait(afterFailures: attempt)
+            let wait = health.schedule.wait(
+                afterFailures: attempt, chance: BucketHealth.chance())
             guard failure.isRetryable, mayRepeat(), clock.now + wait < end else { throw failure }
             try await clock.sleep(for: wait)
         }

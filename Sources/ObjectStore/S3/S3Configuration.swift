@@ -75,6 +75,9 @@ public struct S3Configuration: Sendable, Hashable {
             throw Self.refusal(
                 "bucket", bucket, "a name with dots has no certificate; address it by path")
         }
+        guard addressing == .path || !Self.isAddress(authority) else {
+            throw Self.refusal("endpoint", endpoint, "an address has no names below it; use a name")
+        }
         if let storageClass, !Self.isHeaderWord(storageClass) {
             throw Self.refusal("storage class", storageClass, "such as STANDARD_IA")
         }
@@ -103,7 +106,9 @@ public struct S3Configuration: Sendable, Hashable {
         endpoint: String
     ) throws(ObjectStoreError) -> (scheme: String, authority: String) {
         let text = endpoint.lowercased()
-        let refusal = refusal("endpoint", endpoint, "http or https, a host and perhaps a port")
+        // A password is not said again.
+        let shown = endpoint.split(separator: "@").last.map(String.init) ?? endpoint
+        let refusal = refusal("endpoint", shown, "http or https, a host and perhaps a port")
         guard let scheme = ["https", "http"].first(where: { text.hasPrefix("\($0)://") }) else {
             throw refusal
         }
@@ -125,6 +130,12 @@ public struct S3Configuration: Sendable, Hashable {
         }
         let isDefault = port == (scheme == "https" ? 443 : 80)
         return (scheme, isDefault ? String(name) : "\(name):\(port)")
+    }
+
+    /// Whether it is an IP address, with or without a port.
+    private static func isAddress(_ authority: String) -> Bool {
+        authority.first == "["
+            || authority.prefix { $0 != ":" }.allSatisfy { $0.isNumber || $0 == "." }
     }
 
     private static func isBucketName(_ name: String) -> Bool {

@@ -12,6 +12,8 @@ struct S3Listing: Sendable {
 
     private struct Page {
         let entries: [ObjectEntry]
+        /// The greatest key, also one that is no name of ours.
+        let lastKey: String
         let next: String?
     }
 
@@ -21,16 +23,17 @@ struct S3Listing: Sendable {
         var tokens: Set<String> = []
         var token: String?
         var idlePages = 0
+        var lastKey = ""
         repeat {
             let page = try await page(after: token)
-            let before = found.count
             for entry in page.entries { found[entry.name] = entry.bytes }
             guard found.count <= bucket.options.listLimit else {
                 throw ObjectStoreError(
                     code: .limitExceeded,
                     message: "\(what): more than \(bucket.options.listLimit) objects")
             }
-            idlePages = found.count == before ? idlePages + 1 : 0
+            idlePages = page.lastKey > lastKey ? 0 : idlePages + 1
+            lastKey = max(lastKey, page.lastKey)
             token = page.next
             if let token, !tokens.insert(token).inserted || idlePages > Self.idlePageLimit {
                 throw ObjectStoreError(
@@ -67,6 +70,7 @@ struct S3Listing: Sendable {
         let isEncoded = document["EncodingType"] == "url"
         let own = bucket.configuration.prefix.text
         var entries: [ObjectEntry] = []
+        var lastKey = ""
         for content in document.all("Contents") {
             guard let text = content["Key"], let size = content["Size"],
                 let bytes = Int64(size), bytes >= 0,
@@ -75,15 +79,18 @@ struct S3Listing: Sendable {
             guard key.hasPrefix(own + prefix.text) else {
                 throw malformed("it has \(key.prefix(100).debugDescription), outside the prefix")
             }
+            lastKey = max(lastKey, key)
             // A foreign object, whose name none of ours can have, is not listed: hence no error.
             guard let name = try? ObjectName(String(key.dropFirst(own.count))) else { continue }
             entries.append(ObjectEntry(name: name, bytes: bytes))
         }
-        guard document["IsTruncated"] == "true" else { return Page(entries: entries, next: nil) }
+        guard document["IsTruncated"] == "true" else {
+            return Page(entries: entries, lastKey: lastKey, next: nil)
+        }
         guard let next = document["NextContinuationToken"], !next.isEmpty else {
             throw malformed("it is cut off without a token")
         }
-        return Page(entries: entries, next: next)
+        return Page(entries: entries, lastKey: lastKey, next: next)
     }
 
     private func malformed(_ reason: String) -> ObjectStoreError {

@@ -129,7 +129,8 @@ public struct S3Refusal: Error, Sendable, CustomStringConvertible {
     private var codeOfStatus: ObjectStoreError.Code {
         switch status {
         case 404: .notFound
-        case 401, 403: isSkewed ? .clockSkew : .denied
+        case 401: isSkewed ? .clockSkew : .credentialsRefused
+        case 403: isSkewed ? .clockSkew : .denied
         case 412: .alreadyExists
         case 413: .limitExceeded
         case 416: .outOfRange

@@ -43,10 +43,11 @@ public struct SignedStore: ObjectStorage {
         let isRepeatable = if case .stream = body.source { false } else { true }
         let what = "store \(name)"
         do {
-            try await options.attempts(what, isRepeatable: isRepeatable) {
-                let response = try await send(
-                    URLWish(.put, name), "PUT", body: body.message(reading: files))
-                try await refuse(response, URLWish(.put, name), what)
+            try await attempts(what, isRepeatable: isRepeatable) {
+                let (response, signed) = try await send(
+                    URLWish(.put, name), "PUT", body: body.message(reading: files),
+                    deadline: S3Options().deadline(bodyBytes: body.bytes))
+                try await refuse(response, URLWish(.put, name), signed, what)
                 _ = try await response.body.collect(limitBytes: 1 << 20)
             }
             return true
@@ -89,7 +90,7 @@ public struct SignedStore: ObjectStorage {
             return
         }
         let next = Locked(range?.lowerBound ?? 0)
-        try await options.attempts("read \(name)", isRepeatable: true) {
+        try await attempts("read \(name)", isRepeatable: true) {
             try await read(name, from: next, to: range?.upperBound, receive)
         }
     }
@@ -119,8 +120,8 @@ public struct SignedStore: ObjectStorage {
         let wish = URLWish(.get, name)
         let isPart = begin > 0 || end != nil
         let range = isPart ? "bytes=\(begin)-" + (end.map { String($0 - 1) } ?? "") : nil
-        let response = try await send(wish, "GET", body: .empty, range: range)
-        try await refuse(response, wish, "read \(name)")
+        let (response, signed) = try await send(wish, "GET", body: .empty, range: range)
+        try await refuse(response, wish, signed, "read \(name)")
         let until = try Self.end(of: response, name, begin, end, isPart: isPart)
         while let piece = try await response.body.next() {
             try Task.checkCancellation()
@@ -160,27 +161,40 @@ public struct SignedStore: ObjectStorage {
         return said.last + 1
     }
 
+    /// What fails on the way is the provider's, not the hub's.
+    private func attempts(
+        _ what: String, isRepeatable: Bool, _ body: () async throws -> Void
+    ) async throws {
+        try await options.attempts(
+            what, isRepeatable: isRepeatable,
+            failureOf: { S3Bucket.failure(of: $0, $1, configuration) }, body)
+    }
+
     private func send(
-        _ wish: URLWish, _ method: String, body: HTTPBody, range: String? = nil
-    ) async throws -> HTTPClientResponse {
+        _ wish: URLWish, _ method: String, body: HTTPBody, range: String? = nil,
+        deadline: Duration? = nil
+    ) async throws -> (response: HTTPClientResponse, signed: SignedURL) {
         let signed = try await urls.url(for: wish)
         var headers = signed.headers
         if let range { headers.append("Range", range) }
-        return try await client.send(
-            HTTPClientRequest(
-                method: method, url: signed.url, headers: headers, body: body, deadline: nil,
-                stallTimeout: options.stallTimeout))
+        var request = HTTPClientRequest(
+            method: method, url: signed.url, headers: headers, body: body, deadline: deadline,
+            stallTimeout: options.stallTimeout)
+        request.slowestBytesPerSecond = GrantedStore.Options.slowestBytesPerSecond
+        return (try await client.send(request), signed)
     }
 
     private func refuse(
-        _ response: HTTPClientResponse, _ wish: URLWish, _ what: String
+        _ response: HTTPClientResponse, _ wish: URLWish, _ signed: SignedURL, _ what: String
     ) async throws {
         guard !(200..<300).contains(response.status) else { return }
         await urls.forget(wish)
         let body = try await response.body.collect(limitBytes: 1 << 20)
         let refusal = S3Refusal(
-            status: response.status, headers: response.headers, body: body, sent: .now())
-        throw refusal.error(what, configuration)
+            status: response.status, headers: response.headers, body: body,
+            sent: signed.period?.begin ?? .now())
+        throw SignedRefusal(refusal: refusal, signed: signed, configuration: configuration)
+            .error(what)
     }
 
     private func tooLarge(_ name: ObjectName, _ count: Int64, _ limit: Int) -> ObjectStoreError {

@@ -29,11 +29,26 @@ public struct SignedURL: Sendable {
     public let url: String
     /// What must be sent with it, because it was signed too.
     public let headers: HTTPHeaders
+    /// When this process got it.
+    let arrived = ContinuousClock.now
 
     /// A signed URL.
     public init(url: String, headers: HTTPHeaders) {
         self.url = url
         self.headers = headers
+    }
+
+    /// From when, by the clock of who signed it, and for how long it holds; nil where it does not
+    /// say so.
+    var period: (begin: UTCTime, length: Duration)? {
+        let query = url.drop { $0 != "?" }.dropFirst().split(separator: "&")
+        func value(_ name: String) -> Substring? {
+            query.first { $0.hasPrefix(name + "=") }?.dropFirst(name.count + 1)
+        }
+        guard let date = value("X-Amz-Date"), let begin = UTCTime(stamp: String(date)),
+            let seconds = value("X-Amz-Expires").flatMap({ Int64($0) })
+        else { return nil }
+        return (begin, .seconds(seconds))
     }
 }
 
