@@ -95,5 +95,10 @@ extension Fleet {
             #expect(!answer.contains(secret))
             #expect(answer.contains("file:"))
         }
+        // The event log, operations, their failures and their progress are all in here.
+        let found = try await shell(
+            "pg_dump -h '\(path("hub/postgres/socket"))' -U postgres berth"
+                + " | grep -c -e '\(secret)' -e 'X-Amz-Signature' || true")
+        #expect(found.trimmed == "0", "\(found.trimmed) lines of the database have a secret")
     }
 }

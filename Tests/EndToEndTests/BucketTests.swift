@@ -42,6 +42,7 @@ struct BucketTests {
             }
             #expect(!puts.isEmpty)
             #expect(puts.allSatisfy { $0.target.contains("X-Amz-Signature=") })
+            #expect(puts.allSatisfy { $0.target.contains("X-Amz-Expires=300&") })
             let tree = try await Self.listing(fleet, "notes")
             try await fleet.done(
                 "project", "exec", "notes", "--root", "--", "sh", "-c", "rm first second")
@@ -93,6 +94,40 @@ struct BucketTests {
                 "grep -lr '\(bucket.server.secretKey)' '\(fleet.path("hub"))' "
                     + "'\(fleet.path("hub.log"))' || true")
             #expect(logs.trimmed.isEmpty, "the secret lies open in \(logs)")
+        }
+        bucket.stop()
+    }
+
+    @Test(
+        "are kept in one bucket beside another, which becomes the default, changes and goes",
+        .timeLimit(.minutes(3)))
+    func several() async throws {
+        let bucket = try await BucketFixture.start(.rclone)
+        try await Fleet.run(hosts: 0) { fleet in
+            try await fleet.useBucket(bucket)
+            let first = try await fleet.document("bucket", "show", "objects")
+            #expect(first["isDefault"] == .bool(true))
+            try await fleet.shell("mkdir -m 700 '\(fleet.path("second"))'")
+            try await fleet.done(
+                "bucket", "create", "second", "--path", fleet.path("second"))
+            try await fleet.done(
+                "bucket", "set", "second", "--default", "--also-serves", "elsewhere")
+            let second = try await fleet.document("bucket", "show", "second")
+            #expect(second["isDefault"] == .bool(true))
+            #expect(second["settings"]?["alsoServes"] == .array([.string("elsewhere")]))
+            let demoted = try await fleet.document("bucket", "show", "objects")
+            #expect(demoted["isDefault"] == .bool(false))
+            // A place that does not work is refused, and changes nothing.
+            try await fleet.refused(
+                5, ["127.0.0.1:9"], "bucket", "set", "objects", "--endpoint", "http://127.0.0.1:9")
+            try await fleet.done("bucket", "test", "objects")
+
+            try await fleet.done("bucket", "set", "objects", "--default")
+            try await fleet.done("bucket", "remove", "second", "-y")
+            #expect(
+                try await fleet.done("bucket", "list", "-o", "json").contains("second") == false)
+            try await fleet.done("bucket", "create", "second", "--path", fleet.path("second"))
+            try await fleet.expectNoSecret(bucket)
         }
         bucket.stop()
     }
