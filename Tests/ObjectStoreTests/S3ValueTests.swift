@@ -81,6 +81,14 @@ struct S3ValueTests {
         }
     }
 
+    @Test("Large objects go in parts of 8 MiB from 64 MiB on, with bounds on time")
+    func options() {
+        let options = S3Options()
+        #expect(options.multipartThresholdBytes == 64 << 20 && options.partBytes == 8 << 20)
+        #expect(options.deadline(bodyBytes: 64 << 20) == .seconds(60 + 1024))
+        #expect(options.stallTimeout == .seconds(30) && options.connectTimeout == .seconds(10))
+    }
+
     @Test("Keys of listings are decoded as providers write them")
     func decoding() {
         #expect(S3Text.decoded("a%2Fb+c%20d") == "a/b c d")

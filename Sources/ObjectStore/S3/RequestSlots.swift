@@ -15,6 +15,9 @@ final class RequestSlots: Sendable {
         state = Locked(State(free: count))
     }
 
+    /// How many slots nobody has; for tests.
+    var freeCount: Int { state.withLock { $0.free } }
+
     /// Runs `body` when there is a slot.
     ///
     /// - Throws: what `body` throws; `CancellationError`.

@@ -15,6 +15,9 @@ struct S3Bucket: Sendable {
     let options: S3Options
     let reads: RequestSlots
     let writes: RequestSlots
+    /// For bodies that are handed on piece by piece: somebody else decides how long they take, and
+    /// holds up nobody's own reads and writes.
+    let relays: RequestSlots
     let files = BlockingPool(label: "berth.s3", width: 4)
 
     /// The most that is read of an answer that is no object.
@@ -30,6 +33,7 @@ struct S3Bucket: Sendable {
         self.options = options
         reads = RequestSlots(options.requestsAtOnce)
         writes = RequestSlots(options.requestsAtOnce)
+        relays = RequestSlots(2 * options.requestsAtOnce)
         var settings = HTTPClientOptions()
         settings.connectTimeout = options.connectTimeout
         settings.refusesLocalServices = true

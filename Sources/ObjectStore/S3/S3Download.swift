@@ -34,7 +34,8 @@ struct S3Download: Sendable {
             }
         }
         let progress = Locked(Progress(next: range?.lowerBound ?? 0, end: range?.upperBound))
-        try await bucket.attempts("read \(name)", on: bucket.reads) { _ in
+        let slots = limitBytes == nil ? bucket.relays : bucket.reads
+        try await bucket.attempts("read \(name)", on: slots) { _ in
             try await read(progress, expects, receive)
         }
     }

@@ -2,7 +2,8 @@ public import Platform
 
 /// How a store uses its bucket: how much at once, and how long.
 public struct S3Options: Sendable {
-    /// How many requests read at once, and how many write; default 16 each.
+    /// How many requests read at once, and how many write; default 16 each, and twice as many whose
+    /// bodies are handed on piece by piece.
     public var requestsAtOnce = 16
     /// How many parts of one large object are sent at once, each of which is held in memory; default
     /// 2.

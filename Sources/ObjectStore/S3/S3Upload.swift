@@ -34,7 +34,7 @@ struct S3Upload: Sendable {
                 return try await S3MultipartUpload(upload: self).run()
             }
             let isUsed = Locked(false)
-            return try await send(mayRepeat: { !isUsed.withLock { $0 } }) {
+            return try await send(on: bucket.relays, mayRepeat: { !isUsed.withLock { $0 } }) {
                 isUsed.withLock { $0 = true }
                 let digest = PayloadDigest(bytes: body.bytes, sha256: sha256, md5: nil)
                 return (digest, Self.checked(next, body, name, sha256))
@@ -45,15 +45,18 @@ struct S3Upload: Sendable {
     // MARK: one PUT
 
     /// - Parameters:
+    ///   - slots: where the requests count, default the bucket's writes.
     ///   - mayRepeat: whether a failed attempt may be followed by another.
     ///   - prepare: what is sent, and its hashes; asked only when it is needed, once for each attempt.
     private func send(
-        mayRepeat: () -> Bool = { true },
+        on slots: RequestSlots? = nil, mayRepeat: () -> Bool = { true },
         _ prepare: () async throws -> (PayloadDigest, HTTPBody)
     ) async throws -> Bool {
         let known = Locked<PayloadDigest?>(nil)
         let what = "store \(name)"
-        return try await bucket.attempts(what, on: bucket.writes, mayRepeat: mayRepeat) { attempt in
+        return try await bucket.attempts(
+            what, on: slots ?? bucket.writes, mayRepeat: mayRepeat
+        ) { attempt in
             // After a failure the object may be there although its PUT was not acknowledged.
             if !bucket.configuration.hasConditionalPut || attempt > 1,
                 let bytes = try await bucket.look(for: name, what, asksWhy: false)
