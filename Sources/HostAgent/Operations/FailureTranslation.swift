@@ -81,7 +81,8 @@ enum FailureTranslation {
             Failure(code: "bucket-failed", message: "\(error)", class: .retryable)
         case .full:
             Failure(
-                code: "bucket-full", message: "\(error)", hint: "make room in the bucket",
+                code: "bucket-full", message: "\(error)",
+                hint: "make room in the bucket, then berth bucket test",
                 class: .pausesBucket)
         case .bucketMissing:
             Failure(

@@ -101,7 +101,7 @@ extension Problem {
             case .notFound: (404, "object-not-found", nil)
             case .alreadyExists: (409, "object-exists", nil)
             case .digest: (422, "digest-mismatch", "send the object again")
-            case .full: (507, "bucket-full", "make room in the bucket")
+            case .full: (507, "bucket-full", "make room in the bucket, then berth bucket test")
             case .bucketMissing: (503, "bucket-missing", "mount or restore the bucket's directory")
             case .invalidName: (400, "invalid-object-name", nil)
             case .limitExceeded: (413, "too-large", nil)
