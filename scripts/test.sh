@@ -1,19 +1,25 @@
 #!/bin/bash
-# Runs every test, one target after another: each in a process of its own, because tests of one
-# process share two threads, and hundreds of them at once starve each other's clocks.
+# Runs every test, each target in a process of its own, because tests of one process share two
+# threads, and hundreds of them at once starve each other's clocks.
 #
 # usage: test.sh [TARGET...]    default: all test targets, the end-to-end tests last
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
+# Tests of the hub and of the host mostly wait, for leases and disks: the others run beside them.
+waiting=(HubTests HostAgentTests)
 if (($#)); then
+    waiting=()
     targets=("$@")
+    last=()
 else
     mapfile -t targets < <(
-        find Tests -mindepth 1 -maxdepth 1 -type d -name '*Tests' -printf '%f\n' | grep -v '^EndToEndTests$' | sort
+        find Tests -mindepth 1 -maxdepth 1 -type d -name '*Tests' -printf '%f\n' \
+            | grep -vxF -e EndToEndTests "${waiting[@]/#/-e}" | sort
     )
-    # The demo has time limits of its own, and so the machine to itself.
-    targets+=(EndToEndTests EndToEndTests.DemoTests)
+    # Fleets of real processes are the heaviest; the demo has time limits of its own, and so the
+    # machine to itself.
+    last=(EndToEndTests EndToEndTests.DemoTests)
 fi
 
 swift build --build-tests || exit 1
@@ -23,10 +29,17 @@ swift build --build-tests || exit 1
 TMPDIR=$(mktemp -d /tmp/berth-tests-XXXXXX)
 export TMPDIR
 chmod 1777 "$TMPDIR"
-log=$TMPDIR/log
-trap 'rm -rf --one-file-system "$TMPDIR"' EXIT
-child=
-trap '[[ -z $child ]] || kill "$child"; exit 130' INT TERM
+children=()
+finish() {
+    local code=$?
+    trap - EXIT INT TERM
+    ((${#children[@]} == 0)) || kill "${children[@]}" 2>/dev/null
+    wait
+    rm -rf --one-file-system "$TMPDIR"
+    exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 # No target takes a quarter of this on two cores: what still runs then, hangs.
 limit_seconds=1200
@@ -38,41 +51,68 @@ unfinished() {
         <(sed -n 's/^[✔✘] Test \(".*"\).* \(passed\|failed\) after .*/\1/p' "$1" | sort -u)
 }
 
-passed=0
-failed=()
-if ((!$#)); then
-    echo "== simulator (built for release)"
-    scripts/simulate.sh 1000000 2000 || failed+=(simulator)
-fi
-for target in "${targets[@]}"; do
-    echo "== $target"
-    # Fleets of real processes are the heaviest. More at once take no less time in all, but each so
-    # long that its own time limit ends it.
+# Runs one target; its outcome is in `$TMPDIR/outcome-TARGET`: the number of tests, or "failed".
+run() {
+    local target=$1 log=$TMPDIR/log-$1 options count child status
+    # More fleets at once take no less time in all, but each so long that its own time limit ends it.
     options=(--filter "^$target[./]")
     [[ $target != EndToEndTests ]] ||
         options+=(--skip '^EndToEndTests.DemoTests/' --experimental-maximum-parallelization-width 4)
     timeout --kill-after=10 "$limit_seconds" \
         swift test --skip-build "${options[@]}" >"$log" 2>&1 &
     child=$!
+    trap 'kill "$child" 2>/dev/null; exit 130' TERM
     wait "$child"
     status=$?
-    child=
-    if ((status == 0)); then
-        grep 'Test run with' "$log" | tail -n 1
-    else
-        cat "$log"
-        failed+=("$target")
-    fi
-    if ((status == 124 || status == 137)); then
-        echo "error: $target did not end within $limit_seconds s; still running were:" >&2
-        unfinished "$log" | sed 's/^/    /' >&2
-    fi
     count=$(sed -n 's/.*Test run with \([0-9]*\) tests\{0,1\}.*/\1/p' "$log" | tail -n 1)
-    if ((status == 0)) && [[ -z $count || $count == 0 ]]; then
-        echo "error: $target ran no test" >&2
-        failed+=("$target")
-    fi
-    passed=$((passed + ${count:-0}))
+    {
+        echo "== $target"
+        if ((status == 0)); then
+            grep 'Test run with' "$log" | tail -n 1
+        else
+            cat "$log"
+        fi
+        if ((status == 124 || status == 137)); then
+            echo "error: $target did not end within $limit_seconds s; still running were:"
+            unfinished "$log" | sed 's/^/    /'
+        fi
+        if ((status == 0)) && [[ -z $count || $count == 0 ]]; then
+            echo "error: $target ran no test"
+            status=1
+        fi
+    } >"$log-told"
+    cat "$log-told"
+    ((status == 0)) && echo "$count" >"$TMPDIR/outcome-$target" || echo failed >"$TMPDIR/outcome-$target"
+}
+
+runs() {
+    local target
+    for target in "$@"; do run "$target"; done
+}
+
+# Runs targets in the background, where a signal reaches them.
+begin() {
+    runs "$@" &
+    children+=($!)
+}
+
+failed=()
+if ((!$#)); then
+    echo "== simulator (built for release)"
+    scripts/simulate.sh 1000000 2000 || failed+=(simulator)
+fi
+begin "${waiting[@]}"
+begin "${targets[@]}"
+wait "${children[@]}"
+children=()
+begin "${last[@]}"
+wait "${children[@]}"
+children=()
+
+passed=0
+for target in "${waiting[@]}" "${targets[@]}" "${last[@]}"; do
+    outcome=$(cat "$TMPDIR/outcome-$target" 2>/dev/null || echo failed)
+    if [[ $outcome == failed ]]; then failed+=("$target"); else passed=$((passed + outcome)); fi
 done
 if ((${#failed[@]})); then
     echo "failed: ${failed[*]}"
