@@ -12,7 +12,6 @@ struct RepositoryChores: Sendable {
 
     /// The hub's own locks do not stand in a prune's way: it waits for the backups that matter.
     private static let colleagues: Set<String> = [RepositoryLocks.hostname]
-    private static let programPrefix = "berth "
 
     /// Does one chore; what can go wrong with a repository is an outcome.
     ///
@@ -140,29 +139,19 @@ struct RepositoryChores: Sendable {
     ) async throws -> Int {
         // The files first: whose backup is neither recorded nor in the making then, was given up.
         let files = try await repository.snapshots()
-        let (recorded, making, began) = try await pool.withTransaction { transaction in
+        let rule = try await pool.withTransaction { transaction in
             let store = RepositoryHealthStore(transaction)
-            return (
-                try await store.snapshots(of: row.id),
-                Set(try await store.backupsInTheMaking(of: project)),
-                try await HistoryStore(transaction).began()
-            )
+            let recorded = try await store.snapshots(of: row.id)
+            let attempted = try await store.attemptedBackups(of: project)
+            return SnapshotSweepRule(
+                project: project, live: Set(recorded.filter(\.isLive).map(\.name)),
+                forgotten: Set(recorded.filter { !$0.isLive }.map(\.name)),
+                making: Set(attempted.filter(\.isLive).map(\.backup)),
+                ended: Set(attempted.filter { !$0.isLive }.map(\.backup)),
+                historyBegan: try await HistoryStore(transaction).began())
         }
-        let live = Set(recorded.filter(\.isLive).map(\.name))
-        let forgotten = Set(recorded.filter { !$0.isLive }.map(\.name))
         var swept = 0
-        for (id, file) in files where !live.contains(id.hex) {
-            let isOurs =
-                file.hostname == "\(project)"
-                && file.programVersion?.hasPrefix(Self.programPrefix) == true
-            let isMaking = (file.tags ?? []).contains(where: making.contains)
-            // A backup of a history that is lost was acknowledged, and is not ours to remove (D2).
-            // Hosts' clocks may differ from the database's.
-            let isOfLostHistory =
-                began.map { file.time.seconds < $0.milliseconds / 1000 + 3600 } ?? false
-            guard forgotten.contains(id.hex) || isOurs && !isMaking && !isOfLostHistory else {
-                continue
-            }
+        for (id, file) in files where rule.removes(id.hex, file) {
             try await repository.removeSnapshot(id)
             swept += 1
         }

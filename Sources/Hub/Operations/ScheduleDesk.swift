@@ -45,14 +45,15 @@ struct ScheduleDesk: Sendable {
         definition.work.tries = request.tries ?? definition.work.tries
         guard definition != known.definition else { return }
         try Self.check(definition)
-        try await record(
-            .scheduleChanged(
-                ScheduleRecorded(schedule: id, name: known.name, definition: definition)))
+        // The clock first: a firing holds it, and the counter of events waits for nobody.
         if definition.cadence != known.definition.cadence
             || definition.isPaused != known.definition.isPaused
         {
             try await start(id, definition)
         }
+        try await record(
+            .scheduleChanged(
+                ScheduleRecorded(schedule: id, name: known.name, definition: definition)))
     }
 
     /// - Throws: `Problem`.

@@ -12,6 +12,9 @@ struct ScheduleService: Service {
     private let pause: Duration
     private let log: Logger
 
+    /// When a schedule whose firing failed is tried again.
+    private static let postponedSeconds: Int64 = 60
+
     /// - Parameter pause: how often is looked.
     init(
         _ changes: ChangeRunner, identifiers: Identifiers, pause: Duration = .seconds(1),
@@ -40,9 +43,32 @@ struct ScheduleService: Service {
     ///
     /// - Returns: whether there was one.
     func fireNext() async throws -> Bool {
-        let fired = try await changes.run { change -> Bool in
+        let taken = Locked<ScheduleID?>(nil)
+        do {
+            return try await fireNext(taken)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            guard let schedule = taken.withLock({ $0 }) else { throw error }
+            log.warning(
+                "a schedule could not be fired",
+                ["schedule": "\(schedule)", "error": LogValue(describing: error)])
+            // It does not hold up those that are due behind it.
+            try await changes.run { change in
+                try await ScheduleStore(change.transaction).postpone(
+                    schedule, seconds: Self.postponedSeconds, problem: "\(error)")
+            }
+            return true
+        }
+    }
+
+    /// - Parameter taken: is told the schedule that is fired.
+    private func fireNext(_ taken: Locked<ScheduleID?>) async throws -> Bool {
+        try await changes.run { change -> Bool in
             let store = ScheduleStore(change.transaction)
-            guard let due = try await store.takeDue() else { return false }
+            guard let id = try await store.takeDue() else { return false }
+            taken.withLock { $0 = id }
+            let due = try await store.due(id)
             let firing = Firing(due)
             // Both are the commit point of a firing: the clock's next slot, and the operation.
             try await store.set(due.id, slot: firing.next, due: firing.nextDue)
@@ -52,7 +78,6 @@ struct ScheduleService: Service {
                 missed: firing.missed)
             return true
         }
-        return fired
     }
 
     private func begin(

@@ -30,6 +30,8 @@ struct LimitStore: Sendable {
     }
 
     /// Writes a limit down; from its commit on nobody is given work by the old one.
+    ///
+    /// A default never takes the place of what somebody set.
     func write(
         _ resource: String, places: Int, isDefault: Bool, by actor: String, reason: String?
     ) async throws {
@@ -41,6 +43,7 @@ struct LimitStore: Sendable {
             ON CONFLICT (resource) DO UPDATE SET places = excluded.places,
                 is_default = excluded.is_default, changed_at = clock_timestamp(),
                 changed_by = excluded.changed_by, reason = excluded.reason
+            WHERE limits.is_default OR NOT excluded.is_default
             """)
     }
 

@@ -44,6 +44,17 @@ struct OperationBodyReader: Sendable {
         return try result.first.map(body)
     }
 
+    /// Whether a lease was not given up or taken back yet.
+    func isHeld(_ id: OperationID, epoch: Int64) async throws -> Bool {
+        // 5.
+        try await transaction.query(
+            """
+            SELECT EXISTS (SELECT FROM operation_run WHERE operation = \(id) AND epoch = \(epoch))
+                AS is_held
+            """
+        ).one().decode("is_held")
+    }
+
     /// The bodies of a lease's holder; locks the lease until the transaction ends.
     ///
     /// - Returns: nil when the lease is lost, or is not of this host.

@@ -5,6 +5,9 @@ import Shared
 struct ProgressStore: Sendable {
     let transaction: PostgresTransaction
 
+    /// How many messages are kept of an operation that is parked.
+    static let noteRing = 100
+
     init(_ transaction: PostgresTransaction) {
         self.transaction = transaction
     }
@@ -15,8 +18,9 @@ struct ProgressStore: Sendable {
         let moving = held.filter { $0.progress != nil }
         guard !moving.isEmpty else { return }
         let operations = moving.map(\.operation.uuid)
+        let epochs = moving.map(\.epoch)
         let documents = try moving.map { try JSON.text($0.progress) }
-        // 1. Only of operations that the session has the lease of.
+        // 1. Only of operations that the session has this very lease of.
         try await transaction.query(
             """
             WITH news AS MATERIALIZED (
@@ -24,9 +28,10 @@ struct ProgressStore: Sendable {
                     nextval('operation_sequence') AS sequence,
                     l.progress IS NULL OR h.progress::jsonb - 'time' - 'rate' - 'etaSeconds'
                         <> l.progress - 'time' - 'rate' - 'etaSeconds' AS has_moved
-                FROM unnest(\(operations)::text[]::uuid[], \(documents)::text[])
-                    AS h (operation, progress)
-                JOIN operation_run r ON r.operation = h.operation AND r.session = \(session)
+                FROM unnest(\(operations)::text[]::uuid[], \(epochs)::bigint[],
+                    \(documents)::text[]) AS h (operation, epoch, progress)
+                JOIN operation_run r ON r.operation = h.operation AND r.epoch = h.epoch
+                    AND r.session = \(session)
                 LEFT JOIN operation_progress_latest l ON l.operation = h.operation
                 WHERE l.operation IS NULL OR l.updated_at < clock_timestamp() - interval '900 ms'
                     OR l.progress->>'phase' <> h.progress::jsonb->>'phase'
@@ -105,22 +110,33 @@ struct ProgressStore: Sendable {
                 DELETE FROM operation_progress p WHERE p.operation = \(operation)
                     AND p.sequence <= (SELECT x.sequence FROM operation_progress x
                         WHERE x.operation = \(operation)
-                        ORDER BY x.sequence DESC OFFSET 100 LIMIT 1)
+                        ORDER BY x.sequence DESC OFFSET \(Self.noteRing) LIMIT 1)
             )
             INSERT INTO operation_progress (operation, sequence, progress)
             SELECT operation, sequence, progress FROM news
             """)
     }
 
-    /// Whether nothing is kept of what a reader saw last, although there are newer messages.
-    func hasTrimmed(_ operation: OperationID, since sequence: Int64) async throws -> Bool {
+    /// Whether messages behind what a reader saw last may be gone: of an operation or of one of its
+    /// children so many came that nothing older is kept, or nothing at all is kept of what was seen.
+    ///
+    /// - Parameter ring: how many are kept of one operation at least, where there were so many.
+    func hasTrimmed(
+        _ operation: OperationID, since sequence: Int64, ring: Int = noteRing
+    ) async throws -> Bool {
         // 6.
         let result = try await transaction.query(
             """
-            SELECT EXISTS (SELECT FROM operation_progress WHERE operation = \(operation)
-                    AND sequence > \(sequence))
-                AND NOT EXISTS (SELECT FROM operation_progress WHERE operation = \(operation)
-                    AND sequence <= \(sequence)) AS has_trimmed
+            WITH kept AS (
+                SELECT operation, min(sequence) AS first, max(sequence) AS last, count(*) AS count
+                FROM operation_progress
+                WHERE operation = \(operation) OR operation IN (
+                    SELECT id FROM operations WHERE parent = \(operation))
+                GROUP BY operation
+            )
+            SELECT coalesce(bool_or(count >= \(ring) AND first > \(sequence))
+                OR max(last) > \(sequence) AND min(first) > \(sequence), false) AS has_trimmed
+            FROM kept
             """)
         return try result.one().decode("has_trimmed")
     }

@@ -92,16 +92,16 @@ struct RepositoryHealthStore: Sendable {
         }
     }
 
-    /// The backups that operations are making of a project now.
-    func backupsInTheMaking(of project: ProjectID) async throws -> [String] {
+    /// The backups of a project's operations that are known here, and which have not ended.
+    func attemptedBackups(of project: ProjectID) async throws -> [(backup: String, isLive: Bool)] {
         // 7.
         let result = try await transaction.query(
             """
-            SELECT o.input->>'backup' AS backup FROM operation_live l
-            JOIN operations o ON o.id = l.operation
-            WHERE l.kind = 'volume.backup' AND l.project = \(project)
+            SELECT o.input->>'backup' AS backup, EXISTS (SELECT FROM operation_live l
+                WHERE l.operation = o.id) AS is_live
+            FROM operations o WHERE o.kind = 'volume.backup' AND o.project = \(project)
             """)
-        return try result.rows.map { try $0.decode("backup") }
+        return try result.rows.map { (try $0.decode("backup"), try $0.decode("is_live")) }
     }
 
     /// The operations of hosts that read or write the repository of a project now.

@@ -20,24 +20,45 @@ struct ScheduleStore: Sendable {
     }
 
     /// Takes the schedule that has been due longest and that no other hub fires now.
-    func takeDue() async throws -> Due? {
+    func takeDue() async throws -> ScheduleID? {
         // 1. Only the database's clock decides.
         let result = try await transaction.query(
+            """
+            SELECT s.id FROM schedule_clocks c JOIN schedules s ON s.id = c.schedule
+            WHERE c.due_at <= clock_timestamp() AND s.deleted_at IS NULL
+            ORDER BY c.due_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED
+            """)
+        return try result.first?.decode("id")
+    }
+
+    /// A schedule that was taken.
+    func due(_ schedule: ScheduleID) async throws -> Due {
+        // 8.
+        let row = try await transaction.query(
             """
             SELECT s.id, s.name, s.definition, c.slot, c.last_operation,
                 date_trunc('milliseconds', clock_timestamp()) AS now
             FROM schedule_clocks c JOIN schedules s ON s.id = c.schedule
-            WHERE c.due_at <= clock_timestamp() AND s.deleted_at IS NULL
-            ORDER BY c.due_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED
+            WHERE s.id = \(schedule)
+            """
+        ).one()
+        return Due(
+            id: try row.decode("id"), name: try row.decode("name"),
+            definition: try row.decode(
+                "definition", as: JSONColumn<ScheduleDefinition>.self
+            ).value, slot: try row.decode("slot"), now: try row.decode("now"),
+            lastOperation: try row.decode("last_operation"))
+    }
+
+    /// Lets a schedule that is due be due later, with its slot as it is.
+    func postpone(_ schedule: ScheduleID, seconds: Int64, problem: String) async throws {
+        // 9.
+        try await transaction.query(
+            """
+            UPDATE schedule_clocks SET last_problem = \(problem),
+                due_at = clock_timestamp() + \(seconds) * interval '1 second'
+            WHERE schedule = \(schedule) AND due_at <= clock_timestamp()
             """)
-        return try result.first.map { row in
-            Due(
-                id: try row.decode("id"), name: try row.decode("name"),
-                definition: try row.decode(
-                    "definition", as: JSONColumn<ScheduleDefinition>.self
-                ).value, slot: try row.decode("slot"), now: try row.decode("now"),
-                lastOperation: try row.decode("last_operation"))
-        }
     }
 
     /// Sets when a schedule fires next; nil while it is paused.

@@ -83,7 +83,7 @@ struct WorkflowWorker: Sendable {
             let step = WorkflowStep(
                 claimed: operation, identifiers: identifiers, copyLifetime: settings.copyLifetime,
                 answer: try await answer(for: stored?.workflow),
-                chore: try await doChore(of: stored?.workflow, operation.id))
+                chore: try await doChore(of: stored?.workflow, operation))
             let isOurs = try await changes.run { try await step.run(in: &$0) }
             if !isOurs {
                 log.info("a workflow's lease was lost", ["operation": "\(operation.id)"])
@@ -133,8 +133,9 @@ struct WorkflowWorker: Sendable {
 
     /// Works on the repository where the workflow asks; outside of any transaction.
     private func doChore(
-        of workflow: Workflow?, _ operation: OperationID
+        of workflow: Workflow?, _ claimed: ClaimedOperation
     ) async throws -> ChoreAnswer? {
+        let operation = claimed.id
         guard let chore = workflow?.chore, workflow?.isCanceling == false else { return nil }
         let (project, isCanceled) = try await changes.pool.withTransaction { transaction in
             let bodies = OperationBodyReader(transaction)
@@ -156,13 +157,50 @@ struct WorkflowWorker: Sendable {
             atWork.withLock { $0 -= 1 }
             progress.withLock { $0[operation] = nil }
         }
-        let outcome = try await chores(chore, project) { [identifiers, progress] done, total in
-            let now = Progress(
-                time: identifiers.currentTime, phase: chore.phase, phaseIndex: 1, phaseCount: 1,
-                done: done, total: total, unit: chore.unit)
-            progress.withLock { $0[operation] = now }
+        let outcome = try await whileOurs(claimed) {
+            try await chores(chore, project) { [identifiers, progress] done, total in
+                let now = Progress(
+                    time: identifiers.currentTime, phase: chore.phase, phaseIndex: 1,
+                    phaseCount: 1, done: done, total: total, unit: chore.unit)
+                progress.withLock { $0[operation] = now }
+            }
         }
         return ChoreAnswer(chore: chore, outcome: outcome)
+    }
+
+    /// Does what has effects outside of the database, and breaks it off as soon as this one lease is
+    /// seen to be gone, because the operation was abandoned or its lease taken back (D7).
+    ///
+    /// - Throws: `CancellationError` when it was broken off.
+    private func whileOurs<Answer: Sendable>(
+        _ claimed: ClaimedOperation, _ body: @escaping @Sendable () async throws -> Answer
+    ) async throws -> Answer {
+        try await withThrowingTaskGroup(of: Answer.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                while true {
+                    try await Task.sleep(for: min(interval, .seconds(2)))
+                    do {
+                        if try await isOurs(claimed) { continue }
+                    } catch let error as PostgresError {
+                        // The session's own heartbeat decides how long that may last.
+                        log.debug("a lease was not seen", ["error": LogValue(describing: error)])
+                        continue
+                    }
+                    log.info("a chore is broken off", ["operation": "\(claimed.id)"])
+                    throw CancellationError()
+                }
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw CancellationError() }
+            return first
+        }
+    }
+
+    private func isOurs(_ claimed: ClaimedOperation) async throws -> Bool {
+        try await changes.pool.withTransaction { transaction in
+            try await OperationBodyReader(transaction).isHeld(claimed.id, epoch: claimed.epoch)
+        }
     }
 
     /// Lets a workflow whose step failed wait for another try.

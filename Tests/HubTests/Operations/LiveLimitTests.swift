@@ -89,6 +89,24 @@ struct LiveLimitTests {
         try await OperationLimits(engine.changes).fitAll()
         #expect(try await agent.lease().count == 1)
     }
+
+    @Test("a default never takes the place of what an operator set")
+    func defaults() async throws {
+        let engine = try await Engine()
+        let limits = OperationLimits(engine.changes)
+        try await limits.setDefault("kind:move", places: 3)
+        try await limits.set("kind:move", places: 0, by: engine.author)
+        // As when it was decided before the operator's change was committed.
+        try await engine.pool.withTransaction { transaction in
+            try await LimitStore(transaction).write(
+                "kind:move", places: 5, isDefault: true, by: "hub", reason: nil)
+        }
+        let known = try await engine.pool.withTransaction { transaction in
+            try await LimitStore(transaction).places("kind:move")
+        }
+        #expect(known?.count == 0 && known?.isDefault == false)
+        await engine.pool.close()
+    }
 }
 
 /// Claimers that race for one place, each ending what it got, while the limit is set anew; how many

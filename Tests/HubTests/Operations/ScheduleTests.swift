@@ -128,6 +128,28 @@ struct ScheduleTests {
         await world.engine.pool.close()
     }
 
+    @Test("one that cannot be fired says why, and does not hold up those behind it")
+    func unfireable() async throws {
+        let world = try await World()
+        let broken = try await world.create("broken", project: "p0")
+        let good = try await world.create("good", project: "p1")
+        try await world.due(broken, hours: 2)
+        try await world.due(good, hours: 1)
+        try await world.engine.tamper(
+            "UPDATE schedules SET definition = '{}' WHERE name = 'broken'")
+        let service = world.service()
+        #expect(try await service.fireNext())
+        #expect(try await service.fireNext())
+        #expect(try await !service.fireNext())
+        #expect(try await world.count(.backup) == 1)
+        #expect(try await world.show(good)?.lastOperation != nil)
+        let problem: String? = try await world.engine.pool.query(
+            "SELECT last_problem FROM schedule_clocks WHERE schedule = \(broken)"
+        ).one().decode("last_problem")
+        #expect(problem?.contains("definition") == true, "\(problem ?? "none")")
+        await world.engine.pool.close()
+    }
+
     @Test("while the last firing's operation lives, none is added, and that is said")
     func stillAlive() async throws {
         let world = try await World()
@@ -158,7 +180,7 @@ struct ScheduleTests {
         await #expect(throws: Crash.self) {
             try await world.engine.pool.withTransaction { transaction in
                 let store = ScheduleStore(transaction)
-                let due = try #require(try await store.takeDue())
+                let due = try await store.due(try #require(try await store.takeDue()))
                 let firing = ScheduleService.Firing(due)
                 try await store.set(due.id, slot: firing.next, due: firing.nextDue)
                 // Locked, so that nobody else fires it meanwhile.

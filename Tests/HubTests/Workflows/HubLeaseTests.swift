@@ -64,6 +64,46 @@ struct HubLeaseTests {
         }
     }
 
+    @Test("stops its work in a repository soon after its operation was abandoned")
+    func abandoned() async throws {
+        let engine = try await Engine()
+        let host = try await engine.host("a")
+        let project = try await engine.project("web", on: host)
+        try await engine.backup(of: project)
+        let times = Locked(Times())
+        let runner = WorkflowRunner(
+            engine.changes, settings: engine.settings, identifiers: engine.identifiers,
+            log: engine.log, hasPath: { _, _ in true },
+            chores: { _, _, _ in
+                times.withLock { $0.began = .now }
+                do {
+                    try await Task.sleep(for: .seconds(600))
+                } catch {
+                    times.withLock { $0.stopped = .now }
+                    throw error
+                }
+                return .snapshotsRemoved
+            })
+        let id = try await engine.service.create(.prune(project), by: engine.author).operation.id
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await runner.run() }
+            defer { group.cancelAll() }
+            try await withDeadline(.seconds(60), "the work's begin") {
+                while times.withLock({ $0.began }) == nil {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+            }
+            _ = try await engine.service.abandon(id, by: engine.author)
+            try await withDeadline(.seconds(20), "the work's end") {
+                while times.withLock({ $0.stopped }) == nil {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+            }
+            #expect(try await engine.service.describe(id)?.state.isTerminal == true)
+        }
+        await engine.pool.close()
+    }
+
     @Test("keeps its work while a connection breaks now and then")
     func survives() async throws {
         var settings = Engine.quick
