@@ -18,6 +18,10 @@ struct VolumeBuild: Sendable {
         var objections: [String]
         /// What a partial restore has left out.
         var missing: [String]
+        /// What it was built on; nil for nothing.
+        var state: LocalState?
+        let repository: OpenRepository
+        let index: RepositoryIndex
     }
 
     let input: VolumeRestoreInput
@@ -107,7 +111,7 @@ struct VolumeBuild: Sendable {
         }
         return Result(
             summary: summary, rootTree: rootTree, origin: state.origin, objections: objections,
-            missing: [])
+            missing: [], state: state, repository: repository, index: index)
     }
 
     private func buildFromNothing(
@@ -131,7 +135,7 @@ struct VolumeBuild: Sendable {
         }
         return Result(
             summary: summary, rootTree: rootTree, origin: .nothing, objections: objections,
-            missing: [])
+            missing: [], repository: repository, index: index)
     }
 
     /// Leaves out what cannot be read.
@@ -152,7 +156,7 @@ struct VolumeBuild: Sendable {
         ).run()
         return Result(
             summary: summary, rootTree: found.rootTree, origin: .nothing, objections: objections,
-            missing: losses.texts)
+            missing: losses.texts, repository: repository, index: index)
     }
 
     // MARK: Staging
