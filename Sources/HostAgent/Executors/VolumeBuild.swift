@@ -15,13 +15,18 @@ struct VolumeBuild: Sendable {
         /// Computed from what is in staging.
         var rootTree: BlobID
         var origin: RestoreOrigin
-        var objections: [String]
+        var objections: [LocalStates.Objection]
         /// What a partial restore has left out.
         var missing: [String]
         /// What it was built on; nil for nothing.
         var state: LocalState?
         let repository: OpenRepository
         let index: RepositoryIndex
+
+        /// Why it was not built on the nearest local state, in one word; nil where it was.
+        var reason: String? {
+            objections.first?.code ?? (origin == .nothing ? "no-local-state" : nil)
+        }
     }
 
     let input: VolumeRestoreInput
@@ -38,7 +43,7 @@ struct VolumeBuild: Sendable {
         }
         let repository = try await RepositoryAccess.open(work)
         let index = try await repository.loadIndex()
-        var objections: [String] = []
+        var objections: [LocalStates.Objection] = []
         if !(input.isFromNothing ?? false), input.backup.project == project {
             let found = try await LocalStates(host: work.host).find(for: input.backup)
             objections = found.objections
@@ -47,7 +52,10 @@ struct VolumeBuild: Sendable {
                     return try await build(
                         on: state, rootTree, repository, index, objections: objections)
                 } catch  where Self.isDoubt(error) {
-                    objections.append("\(state.origin.rawValue): \(error)")
+                    objections.append(
+                        .init(
+                            code: "\(state.origin.rawValue)-refuted",
+                            sentence: "\(state.origin.rawValue): \(error)"))
                     work.host.logger.warning(
                         "A restore begins from nothing.",
                         [
@@ -88,7 +96,7 @@ struct VolumeBuild: Sendable {
 
     private func build(
         on state: LocalState, _ rootTree: BlobID, _ repository: OpenRepository,
-        _ index: RepositoryIndex, objections: [String]
+        _ index: RepositoryIndex, objections: [LocalStates.Objection]
     ) async throws -> Result {
         guard let former = BlobID(hex: state.backup.rootTree) else {
             throw RepositoryError(
@@ -116,7 +124,7 @@ struct VolumeBuild: Sendable {
 
     private func buildFromNothing(
         _ rootTree: BlobID, _ repository: OpenRepository, _ index: RepositoryIndex,
-        _ objections: [String]
+        _ objections: [LocalStates.Objection]
     ) async throws -> Result {
         let source = repository.blobSource(index: index, cacheBytes: 64 << 20)
         let target = try await makeTarget()
@@ -143,7 +151,7 @@ struct VolumeBuild: Sendable {
     /// The receipt is of what is there then: never the backup's.
     private func buildPartially(
         _ rootTree: BlobID, _ repository: OpenRepository, _ index: RepositoryIndex,
-        _ objections: [String]
+        _ objections: [LocalStates.Objection]
     ) async throws -> Result {
         let losses = RestoreLosses()
         let target = try await makeTarget()

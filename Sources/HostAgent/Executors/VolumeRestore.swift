@@ -38,7 +38,8 @@ struct VolumeRestore: Sendable {
                 generation: input.volume.generation,
                 rootTree: publication.rootTree ?? input.backup.rootTree,
                 files: publication.files, bytes: publication.bytes, origin: publication.origin,
-                objections: publication.objections, missing: publication.missing)
+                objections: publication.objections, missing: publication.missing,
+                reason: publication.reason)
         }
     }
 
@@ -90,8 +91,9 @@ struct VolumeRestore: Sendable {
             subvolume: volume.uuid, base: try await files.info(base).uuid,
             coveredTransid: volume.ctransid, volume: input.volume, backup: input.backup,
             replaced: replaced, files: result.summary.files, bytes: result.summary.bytes,
-            rootTree: result.rootTree.hex, origin: result.origin, objections: result.objections,
-            missing: result.missing)
+            rootTree: result.rootTree.hex, origin: result.origin,
+            objections: result.objections.map(\.sentence), missing: result.missing,
+            reason: input.isFromNothing == true ? "asked-for" : result.reason)
         let succession = try await RestoredBase(project: project, backup: input.backup, work: work)
             .succession(of: result, made: staging, snapshot: base)
         return (publication, succession, result)
@@ -131,11 +133,13 @@ struct VolumeRestore: Sendable {
             opened: (result.repository, result.index))
         (receipt.files, receipt.bytes) = (result.summary.files, result.summary.bytes)
         receipt.rootTree = result.rootTree.hex
-        (receipt.origin, receipt.objections) = (result.origin, result.objections)
+        receipt.origin = result.origin
+        receipt.objections = result.objections.map(\.sentence)
+        receipt.reason = result.reason
         return receipt
     }
 
-    /// What was restored is the base of the next backup. A partial restore is none.
+    /// What was restored is the base of the next backup; a partial restore is none.
     private func keepBase(
         _ publication: OperationJournal.Publication, _ made: (BaseSuccession?, VolumeBuild.Result)?
     ) async throws {

@@ -128,6 +128,20 @@ struct ScheduleTests {
         await world.engine.pool.close()
     }
 
+    @Test("an audit fires as a backup that reads everything besides")
+    func audit() async throws {
+        let world = try await World()
+        let id = try await world.create(verb: .audit)
+        try await world.due(id)
+        #expect(try await world.service().fireNext())
+        let operation = try #require(try await world.show(id)?.lastOperation)
+        let input = try await world.engine.pool.query(
+            "SELECT input::text AS t FROM operations WHERE id = \(operation)"
+        ).one().decode("t", as: String.self)
+        #expect(try JSON.decode(BackupOrder.self, from: Array(input.utf8)).isAudit == true)
+        await world.engine.pool.close()
+    }
+
     @Test("while the last firing's operation lives, none is added, and that is said")
     func stillAlive() async throws {
         let world = try await World()
