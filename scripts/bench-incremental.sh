@@ -46,7 +46,7 @@ bucket_bytes() { find "$FLEET/hub/bucket" -type f ! -path '*/locks/*' -printf '%
 seconds_since() {
     case $1 in
     taken) ask "select extract(epoch from recorded_at - taken_at) from backups order by recorded_at desc limit 1" ;;
-    leased) ask "select extract(epoch from b.recorded_at - a.started_at) from backups b join operation_attempt a on a.operation = b.operation order by b.recorded_at desc, a.attempt desc limit 1" ;;
+    leased) ask "select extract(epoch from b.recorded_at - e.begun_at) from backups b join operation_end e on e.operation = b.operation order by b.recorded_at desc limit 1" ;;
     esac
 }
 

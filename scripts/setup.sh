@@ -12,7 +12,7 @@ packages=(
     # programs that Berth starts
     postgresql-15 btrfs-progs util-linux ca-certificates
     # programs of the tests, the demo and the benchmarks
-    restic borgbackup acl attr libcap2-bin jq e2fsprogs python3 python3-venv xz-utils openssl curl
+    restic borgbackup acl attr libcap2-bin jq e2fsprogs python3 python3-venv xz-utils openssl curl strace
 )
 
 # The tools of scripts/requirements.txt in a virtual environment, made anew when the list changed.

@@ -73,6 +73,18 @@ public struct SnapshotComparison: Sendable {
         return nil
     }
 
+    /// Why leaves written since the base do not show every change; nil where they do.
+    ///
+    /// - Parameter made: a writable snapshot of the base, of which the newer one must be a snapshot:
+    ///   it began with the base's leaves, and each that it has written since is younger.
+    public func objectionToLineage(through made: SubvolumeInfo) -> String? {
+        guard guards.contains(.lineage) else { return nil }
+        if made.parentUUID != baseInfo.uuid { return "base-of-another-volume" }
+        if nowInfo.parentUUID != made.uuid { return "snapshot-of-another-volume" }
+        if made.otransid < baseInfo.otransid { return "snapshot-before-base" }
+        return nil
+    }
+
     /// Compares; blocks.
     ///
     /// - Parameters:

@@ -39,8 +39,20 @@ struct IncrementalTests {
             #expect(newest.contains("confirmedAt"))
             try await fleet.restoresByRestic("thesis", equals: volume)
             let before = try await fleet.listing(volume)
-            try await fleet.done("backup", "restore", "thesis", "--yes")
+            // What differs is written over what is there, and comes out as restic writes it all.
+            let wanted = try await fleet.done(
+                "backup", "list", "thesis", "--limit", "1", "-o", "id"
+            ).trimmed
+            try await fleet.shell(
+                """
+                cd '\(volume)'; echo other > renamed/file; truncate -s 5000 renamed/large
+                rm renamed/clone; mkdir more; ln -s file more/link; chmod 711 corpus
+                """)
+            #expect(try await fleet.backUp("thesis").method == .changes)
+            try await fleet.done("backup", "restore", "thesis", "--backup", wanted, "--yes")
             #expect(try await fleet.listing(volume).inner == before.inner)
+            let byRestic = try await fleet.listing(fleet.path("restored") + "/project")
+            #expect(byRestic.inner == before.inner)
 
             try await fleet.done("project", "move", "thesis", "--to", "host-2", "--yes")
             let moved = try await fleet.volume("thesis", on: "host-2")
@@ -51,6 +63,9 @@ struct IncrementalTests {
             try await fleet.restoresByRestic("thesis", equals: moved)
             let page = try await fleet.metrics()
             #expect(page.contains("berth_backups_total{method=\"full\",reason=\"first-backup\"} 1"))
+            #expect(page.contains("berth_restores_total{origin=\"base\",reason=\"\"} 1"))
+            let audited = try await fleet.done("backup", "audit", "thesis")
+            #expect(audited.contains("what had changed is what the whole volume shows"))
         }
     }
 }

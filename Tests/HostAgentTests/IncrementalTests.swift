@@ -41,6 +41,39 @@ extension HostTests {
             }
         }
 
+        @Test("says how far it is while it stores a large new file")
+        func progress() async throws {
+            try await TestHost.run { host in
+                let volume = try await host.filledProject()
+                let first = try await host.backup(volume, base: nil)
+                try await host.shell(
+                    "head -c 24000000 /dev/urandom > noise",
+                    in: host.layout.volume(volume.project))
+                let isSeen = Locked(false)
+                host.hub.state.withLock { state -> Void in
+                    state.beforePut = { _ in
+                        // Held until a heartbeat has told something.
+                        while !isSeen.withLock({ $0 }), !Task.isCancelled {
+                            try? await ContinuousClock().sleep(for: .milliseconds(5))
+                        }
+                    }
+                }
+                let operation = try host.hub.submit(
+                    .volumeBackup,
+                    VolumeBackupInput(
+                        volume: volume, backup: .make(), base: first.backup, isFinal: false,
+                        tags: []))
+                let told = try await host.hub.wait("progress") { state in
+                    state.progress[operation].flatMap { $0.done > 0 ? $0 : nil }
+                }
+                isSeen.withLock { $0 = true }
+                #expect(told.phase == "upload" && told.unit == .bytes)
+                let result = try await host.hub.outcome(of: operation)
+                    .value(VolumeBackupResult.self)
+                #expect(result.detection?.method == .changes)
+            }
+        }
+
         /// What is wrong with what a backup builds on, and how the result calls it.
         enum Trouble: String, CaseIterable, CustomTestStringConvertible {
             case cacheDeleted = "cache-missing"

@@ -61,7 +61,7 @@ extension HostTests {
                 let forth = try await project.restore(project.second, on: host)
                 #expect(forth.origin == .base)
                 let anew = try await project.restore(project.first, on: host, isFromNothing: true)
-                #expect(anew.origin == .nothing)
+                #expect(anew.origin == .nothing && anew.reason == "asked-for")
                 #expect(anew.files > 50)
                 let same = try await project.restore(project.first, on: host)
                 #expect(same.origin == .base)
@@ -85,6 +85,14 @@ extension HostTests {
                 mv "$1" "$1.old"; btrfs subvolume snapshot -r "$2" "$1"
                 btrfs subvolume delete "$1.old"
                 """
+
+            var reason: String {
+                switch self {
+                case .written, .writable: "base-changed"
+                case .gone: "base-missing"
+                case .another: "base-unknown"
+                }
+            }
         }
 
         @Test(
@@ -102,6 +110,7 @@ extension HostTests {
                 #expect(receipt.origin == .nothing)
                 #expect(receipt.objections?.count == 1, "\(receipt.objections ?? [])")
                 #expect(receipt.objections?.first?.hasPrefix("base: ") == true)
+                #expect(receipt.reason == doubt.reason)
             }
         }
 

@@ -30,6 +30,8 @@ final class ScriptedHub: Sendable {
         var canceled: Set<OperationID> = []
         /// Ended without the host's doing.
         var ended: Set<OperationID> = []
+        /// What heartbeats said of how far an operation is.
+        var progress: [OperationID: Progress] = [:]
         /// What the last heartbeat asked about.
         var interrupted: Set<OperationID> = []
         var backups: [BackupID: BackupReference] = [:]
@@ -48,6 +50,9 @@ final class ScriptedHub: Sendable {
         var endedSessions: Set<SessionID> = []
         /// Called before a pack is stored: the test may stall or fail there.
         var beforePut: (@Sendable (Int) async -> Void)?
+        /// Called before an object is given out, and before a key is: the test may stall or fail there.
+        var beforeGet: (@Sendable () async throws -> Void)?
+        var beforeGrant: (@Sendable () async throws -> Void)?
         var beforeCommit: (@Sendable () async -> Void)?
         var afterCommit: (@Sendable () async -> Void)?
         var projects: [OperationID: ProjectID] = [:]

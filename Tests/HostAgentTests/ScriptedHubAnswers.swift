@@ -63,6 +63,7 @@ extension ScriptedHub {
                 state.held[lease.operation]?.operation.epoch != lease.epoch
             }.map(\.operation)
             let canceled = request.held.map(\.operation).filter(state.canceled.contains)
+            for lease in request.held { state.progress[lease.operation] = lease.progress }
             state.interrupted = Set(request.interrupted ?? [])
             return HeartbeatAnswer(
                 canceled: canceled, lost: lost,
@@ -117,6 +118,7 @@ extension ScriptedHub {
             let grant = try JSON.decode(
                 GrantRequest.self, from: try await body.collect(limitBytes: 4096))
             try fence(operation, grant.epoch)
+            try await state.withLock { $0.beforeGrant }?()
             return try ok(
                 GrantAnswer(
                     mode: .gateway, repository: .make(),
@@ -158,6 +160,7 @@ extension ScriptedHub {
             let bytes = try await store.size(of: name)
             return HTTPResponse(status: 200, body: .stream(length: bytes) { _ in })
         default:
+            try await state.withLock { $0.beforeGet }?()
             var range: Range<Int64>?
             if let header = request.headers["Range"] {
                 let ends = header.dropFirst(6).split(separator: "-").compactMap { Int64($0) }

@@ -89,6 +89,9 @@ final class TestHost: Sendable {
         agent.withLock { $0 = process }
     }
 
+    /// The agent's process; nil while there is none.
+    var process: SpawnedProcess? { agent.withLock { $0 } }
+
     /// Ends the agent as a power failure would.
     func kill() async throws {
         guard let process = agent.withLock({ $0 }) else { return }

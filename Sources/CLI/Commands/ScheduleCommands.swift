@@ -27,6 +27,7 @@ enum ScheduleCommands {
         examples: [
             "berth schedule create nightly backup --filter freshness=dirty --daily 02:30",
             "berth schedule create notes-often backup --project notes --every 1h --jitter 10m",
+            "berth schedule create prove audit --all --every 7d --jitter 12h",
             "berth schedule create thin forget --all --every 1d --keep-daily 7 --keep-weekly 8",
         ]
     ) { invocation in

@@ -40,8 +40,9 @@ struct SnapshotStorage: Sendable {
     func run() async throws -> Stored {
         do {
             var stored = try await changes()
-            if input.isAudit == true {
-                try await audit(stored)
+            if input.isAudit == true, let cache {
+                try await SnapshotAudit(work: work, path: path, cache: cache)
+                    .run(stored, since: input.base?.id)
                 stored.detection.isAudited = true
             }
             return stored
@@ -138,11 +139,13 @@ struct SnapshotStorage: Sendable {
             uploaded.insert(pack)
         }
         let writer = writer(repository, known: uploaded)
-        work.progress.report("upload", 3)
+        let progress = work.progress
+        progress.report("upload", 3)
         let outcome = try await IncrementalBackup(
             detection: detection, state: BaseState(cache: cache, codec: repository.codec),
             sink: writer, codec: repository.codec, polynomial: repository.config.polynomial,
-            pool: work.host.pool
+            pool: work.host.pool,
+            progress: { progress.report("upload", 3, done: $0, unit: .bytes) }
         ).run(from: header)
         _ = try await writer.finish()
         return stored(
@@ -163,30 +166,6 @@ struct SnapshotStorage: Sendable {
             detection: outcome.detection, update: .changes(outcome.changes, header))
     }
 
-    /// Reads everything and compares, keeping nothing: a change that was missed would be missing in
-    /// every later backup too.
-    ///
-    /// - Throws: `FullScanReason` where there is a difference.
-    private func audit(_ stored: Stored) async throws {
-        let repository = try await RepositoryAccess.open(work)
-        let progress = work.progress
-        let summary = try await Backup(
-            path: path, sink: HashingSink(), polynomial: repository.config.polynomial
-        ) { state in
-            progress.report(
-                "audit", 3, done: state.bytesDone,
-                total: state.bytesTotal > 0 ? state.bytesTotal : nil, unit: .bytes)
-        }.run()
-        guard summary.rootTree.hex == stored.rootTree, summary.files == stored.files,
-            summary.bytes == stored.bytes
-        else {
-            throw FullScanReason.auditMismatch(
-                "what has changed since backup \(input.base?.id.description ?? "") makes up root "
-                    + "tree \(stored.rootTree) of \(stored.files) files, and the volume is "
-                    + "\(summary.rootTree) of \(summary.files)")
-        }
-    }
-
     // MARK: - everything
 
     private func whole(_ reason: FullScanReason) async throws -> Stored {
@@ -195,6 +174,8 @@ struct SnapshotStorage: Sendable {
         var (known, reason) = (KnownBlobs(), reason)
         if let base = input.base {
             do {
+                // What an audit has found wrong says nothing of what is stored.
+                let cache = reason.code == BackupDetection.auditMismatch ? nil : cache
                 known = try await KnownBlobs.of(base, repository, cache)
             } catch let damage as FullScanReason {
                 // Whatever the base holds is stored once more.

@@ -20,7 +20,9 @@ struct VolumeBackup: Sendable {
         try await work.host.gate.alone(project) {
             let journal = try await work.ledger.journal(work.operation)
             if case .committed(let snapshot, let result) = journal {
-                return try await settle(snapshot, result)
+                let settled = try await settle(snapshot, result)
+                try refuse(result.detection)
+                return settled
             }
             let record = try await work.record(of: input.volume)
             if !record.isFrozen {
@@ -97,8 +99,8 @@ struct VolumeBackup: Sendable {
     }
 
     /// A mismatch is loud, although everything is backed up by now.
-    private func refuse(_ detection: BackupDetection) throws {
-        guard detection.reason == FullScanReason.auditMismatchCode else { return }
+    private func refuse(_ detection: BackupDetection?) throws {
+        guard let detection, detection.reason == BackupDetection.auditMismatch else { return }
         work.host.logger.error(
             "An audit found a change that a backup had missed.",
             [
@@ -107,7 +109,7 @@ struct VolumeBackup: Sendable {
                 "detail": .string(detection.detail ?? ""),
             ])
         throw Failure(
-            code: FullScanReason.auditMismatchCode,
+            code: BackupDetection.auditMismatch,
             message: "a backup had missed a change: \(detection.detail ?? "")",
             hint: "everything was read and backed up instead; keep the agent's log and report this",
             class: .terminal)

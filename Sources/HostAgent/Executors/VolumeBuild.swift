@@ -15,9 +15,18 @@ struct VolumeBuild: Sendable {
         /// Computed from what is in staging.
         var rootTree: BlobID
         var origin: RestoreOrigin
-        var objections: [String]
+        var objections: [LocalStates.Objection]
         /// What a partial restore has left out.
         var missing: [String]
+        /// What it was built on; nil for nothing.
+        var state: LocalState?
+        let repository: OpenRepository
+        let index: RepositoryIndex
+
+        /// Why it was not built on the nearest local state, in one word; nil where it was.
+        var reason: String? {
+            objections.first?.code ?? (origin == .nothing ? "no-local-state" : nil)
+        }
     }
 
     let input: VolumeRestoreInput
@@ -34,7 +43,7 @@ struct VolumeBuild: Sendable {
         }
         let repository = try await RepositoryAccess.open(work)
         let index = try await repository.loadIndex()
-        var objections: [String] = []
+        var objections: [LocalStates.Objection] = []
         if !(input.isFromNothing ?? false), input.backup.project == project {
             let found = try await LocalStates(host: work.host).find(for: input.backup)
             objections = found.objections
@@ -43,7 +52,10 @@ struct VolumeBuild: Sendable {
                     return try await build(
                         on: state, rootTree, repository, index, objections: objections)
                 } catch  where Self.isDoubt(error) {
-                    objections.append("\(state.origin.rawValue): \(error)")
+                    objections.append(
+                        .init(
+                            code: "\(state.origin.rawValue)-refuted",
+                            sentence: "\(state.origin.rawValue): \(error)"))
                     work.host.logger.warning(
                         "A restore begins from nothing.",
                         [
@@ -84,7 +96,7 @@ struct VolumeBuild: Sendable {
 
     private func build(
         on state: LocalState, _ rootTree: BlobID, _ repository: OpenRepository,
-        _ index: RepositoryIndex, objections: [String]
+        _ index: RepositoryIndex, objections: [LocalStates.Objection]
     ) async throws -> Result {
         guard let former = BlobID(hex: state.backup.rootTree) else {
             throw RepositoryError(
@@ -107,12 +119,12 @@ struct VolumeBuild: Sendable {
         }
         return Result(
             summary: summary, rootTree: rootTree, origin: state.origin, objections: objections,
-            missing: [])
+            missing: [], state: state, repository: repository, index: index)
     }
 
     private func buildFromNothing(
         _ rootTree: BlobID, _ repository: OpenRepository, _ index: RepositoryIndex,
-        _ objections: [String]
+        _ objections: [LocalStates.Objection]
     ) async throws -> Result {
         let source = repository.blobSource(index: index, cacheBytes: 64 << 20)
         let target = try await makeTarget()
@@ -131,7 +143,7 @@ struct VolumeBuild: Sendable {
         }
         return Result(
             summary: summary, rootTree: rootTree, origin: .nothing, objections: objections,
-            missing: [])
+            missing: [], repository: repository, index: index)
     }
 
     /// Leaves out what cannot be read.
@@ -139,7 +151,7 @@ struct VolumeBuild: Sendable {
     /// The receipt is of what is there then: never the backup's.
     private func buildPartially(
         _ rootTree: BlobID, _ repository: OpenRepository, _ index: RepositoryIndex,
-        _ objections: [String]
+        _ objections: [LocalStates.Objection]
     ) async throws -> Result {
         let losses = RestoreLosses()
         let target = try await makeTarget()
@@ -152,7 +164,7 @@ struct VolumeBuild: Sendable {
         ).run()
         return Result(
             summary: summary, rootTree: found.rootTree, origin: .nothing, objections: objections,
-            missing: losses.texts)
+            missing: losses.texts, repository: repository, index: index)
     }
 
     // MARK: Staging

@@ -17,11 +17,13 @@ struct VolumeRestore: Sendable {
         try await work.host.gate.alone(project) {
             if input.isStaged ?? false { return try await stage() }
             let publication: OperationJournal.Publication
+            var keep: (BaseSuccession?, VolumeBuild.Result)?
             if case .publishing(let ready) = try await work.ledger.journal(work.operation) {
                 publication = ready
             } else {
                 try await checkPlace()
-                publication = try await built { try await build() }
+                let made = try await built { try await build() }
+                (publication, keep) = (made.publication, (made.succession, made.result))
                 if publication.replaced != nil {
                     try await work.host.runtimes.stop(
                         project, uid: input.volume.uid, grace: .seconds(10))
@@ -30,13 +32,14 @@ struct VolumeRestore: Sendable {
             }
             try await VolumePublisher(host: work.host)
                 .publish(publication, of: work.operation)
-            try await keepBase(publication)
+            try await keepBase(publication, keep)
             return RestoreReceipt(
                 backup: input.backup.id, host: work.host.id,
                 generation: input.volume.generation,
                 rootTree: publication.rootTree ?? input.backup.rootTree,
                 files: publication.files, bytes: publication.bytes, origin: publication.origin,
-                objections: publication.objections, missing: publication.missing)
+                objections: publication.objections, missing: publication.missing,
+                reason: publication.reason)
         }
     }
 
@@ -71,7 +74,10 @@ struct VolumeRestore: Sendable {
     }
 
     /// Restores into staging, with the receipt, and takes the snapshot that becomes the base.
-    private func build() async throws -> OperationJournal.Publication {
+    private func build() async throws -> (
+        publication: OperationJournal.Publication, succession: BaseSuccession?,
+        result: VolumeBuild.Result
+    ) {
         let files = try work.host.storage.files()
         try await StagingCleanup(host: work.host).remove(work.operation, of: project)
         let replaced =
@@ -81,12 +87,16 @@ struct VolumeRestore: Sendable {
         let base = work.layout.nextBase(project, work.operation)
         try await files.snapshot(staging, to: base)
         let volume = try await files.info(staging)
-        return OperationJournal.Publication(
+        let publication = OperationJournal.Publication(
             subvolume: volume.uuid, base: try await files.info(base).uuid,
             coveredTransid: volume.ctransid, volume: input.volume, backup: input.backup,
             replaced: replaced, files: result.summary.files, bytes: result.summary.bytes,
-            rootTree: result.rootTree.hex, origin: result.origin, objections: result.objections,
-            missing: result.missing)
+            rootTree: result.rootTree.hex, origin: result.origin,
+            objections: result.objections.map(\.sentence), missing: result.missing,
+            reason: input.isFromNothing == true ? "asked-for" : result.reason)
+        let succession = try await RestoredBase(project: project, backup: input.backup, work: work)
+            .succession(of: result, made: staging, snapshot: base)
+        return (publication, succession, result)
     }
 
     /// Builds, and keeps a snapshot of it; can be repeated after a crash between any two steps.
@@ -109,6 +119,8 @@ struct VolumeRestore: Sendable {
             try await VolumeBuild(input: input, work: work, staging: staging).run()
         }
         try await files.snapshot(staging, to: path)
+        let base = RestoredBase(project: project, backup: input.backup, work: work)
+        let succession = try await base.succession(of: result, made: staging, snapshot: path)
         try await cleanup.removeStagedState(of: project)
         let info = try await files.info(path)
         try await work.ledger.setStagedState(
@@ -116,35 +128,27 @@ struct VolumeRestore: Sendable {
                 operation: work.operation, backup: input.backup, filesystem: files.filesystem,
                 subvolume: info.uuid, ctransid: info.ctransid), of: project)
         try await files.delete(staging)
+        try await base.keep(
+            path, subvolume: info.uuid, after: succession,
+            opened: (result.repository, result.index))
         (receipt.files, receipt.bytes) = (result.summary.files, result.summary.bytes)
         receipt.rootTree = result.rootTree.hex
-        (receipt.origin, receipt.objections) = (result.origin, result.objections)
+        receipt.origin = result.origin
+        receipt.objections = result.objections.map(\.sentence)
+        receipt.reason = result.reason
         return receipt
     }
 
-    /// What was restored is the base of the next backup: its cache is made of the backup's trees,
-    /// so that the first backup here costs what has changed since.
-    ///
-    /// A partial restore is none.
-    private func keepBase(_ publication: OperationJournal.Publication) async throws {
+    /// What was restored is the base of the next backup; a partial restore is none.
+    private func keepBase(
+        _ publication: OperationJournal.Publication, _ made: (BaseSuccession?, VolumeBuild.Result)?
+    ) async throws {
         guard publication.missing?.isEmpty ?? true else {
             await work.host.bases.remove(project)
             return
         }
-        do {
-            try await work.host.bases.rebuild(
-                project, of: work.layout.base(project),
-                BaseHeader(
-                    backup: input.backup.id, rootTree: input.backup.rootTree,
-                    snapshot: publication.base, transid: 0, files: 0, bytes: 0),
-                from: try await RepositoryAccess.open(work))
-        } catch {
-            if error is CancellationError { throw error }
-            // The volume is in its place: that the next backup reads everything undoes no restore.
-            work.host.logger.warning(
-                "Nothing is kept of what was restored; the next backup reads the whole volume.",
-                ["project": .init(describing: project), "error": .init(describing: error)])
-            await work.host.bases.remove(project)
-        }
+        try await RestoredBase(project: project, backup: input.backup, work: work).keep(
+            work.layout.base(project), subvolume: publication.base, after: made?.0,
+            opened: made.map { ($0.1.repository, $0.1.index) })
     }
 }

@@ -10,6 +10,7 @@ struct VolumeRetire: Sendable {
             let files = try work.host.storage.files()
             guard let record = try await work.ledger.volume(volume.project) else {
                 try await StagingCleanup(host: work.host).removeStagedState(of: volume.project)
+                await work.host.bases.remove(volume.project)
                 return
             }
             if let refusal = VolumeRules.refusal(ofRetiring: input, record) { throw refusal }
@@ -27,6 +28,7 @@ struct VolumeRetire: Sendable {
             try await StagingCleanup(host: work.host).removeStagedState(of: volume.project)
             let base = work.layout.base(volume.project)
             if try await files.exists(base) { try await files.delete(base) }
+            await work.host.bases.remove(volume.project)
             try await work.ledger.volumeDisappeared(volume.project)
         }
     }

@@ -67,9 +67,8 @@ struct BaseCaches: Sendable {
     /// Makes a project's anew from the trees in its repository.
     func rebuild(
         _ project: ProjectID, of snapshot: String, _ header: BaseHeader,
-        from repository: OpenRepository
+        from repository: OpenRepository, _ index: RepositoryIndex
     ) async throws {
-        let index = try await repository.loadIndex()
         let source = repository.blobSource(index: index)
         let codec = repository.codec
         try await rebuild(

@@ -17,6 +17,9 @@ struct BaseHeader: Sendable, Codable, Equatable {
 
 /// What is kept of one directory of a base.
 struct BaseDirectory: Sendable, Hashable {
+    /// Of the volume's own directory.
+    static let rootInode: UInt64 = 256
+
     let inode: UInt64
     let generation: UInt64
     let tree: SealedTree

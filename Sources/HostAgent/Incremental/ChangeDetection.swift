@@ -23,6 +23,27 @@ struct ChangeDetection: Sendable {
         base: String, now: String, volume: BtrfsUUID, pool: BlockingPool,
         guards: DetectionGuards = .all
     ) async throws {
+        try await self.init(base: base, now: now, pool: pool, guards: guards) {
+            $0.objectionToLineage(of: volume)
+        }
+    }
+
+    /// Compares a state with what was made of it.
+    ///
+    /// - Parameters:
+    ///   - base: the root of the snapshot that the cache is of.
+    ///   - made: a writable snapshot of it.
+    ///   - now: the root of a snapshot of that.
+    init(base: String, made: SubvolumeInfo, now: String, pool: BlockingPool) async throws {
+        try await self.init(base: base, now: now, pool: pool, guards: .all) {
+            $0.objectionToLineage(through: made)
+        }
+    }
+
+    private init(
+        base: String, now: String, pool: BlockingPool, guards: DetectionGuards,
+        objection: (SnapshotComparison) -> String?
+    ) async throws {
         let (pair, comparison) = try await pool.run {
             (
                 try SnapshotPair(base: base, now: now, pool: pool, guards: guards),
@@ -32,7 +53,7 @@ struct ChangeDetection: Sendable {
         if let objection = comparison.objectionToBase {
             throw FullScanReason(objection, "the base is not as it was when it was taken")
         }
-        let objection = comparison.objectionToLineage(of: volume)
+        let objection = objection(comparison)
         let difference = try await comparison.run(
             objection == nil ? .sinceBase : .everything, pool: pool)
         var report = BackupDetection(method: .changes)

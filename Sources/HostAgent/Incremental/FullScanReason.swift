@@ -1,3 +1,5 @@
+import Shared
+
 /// Why a backup could not rely on its base and reads the whole volume, in one word for results and
 /// metrics, and in a sentence.
 struct FullScanReason: Error, Sendable, Equatable, CustomStringConvertible {
@@ -21,10 +23,8 @@ struct FullScanReason: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// An audit found that a change had been missed.
     static func auditMismatch(_ detail: String) -> FullScanReason {
-        FullScanReason(auditMismatchCode, detail)
+        FullScanReason(BackupDetection.auditMismatch, detail)
     }
-
-    static let auditMismatchCode = "audit-mismatch"
 
     var description: String { "\(code): \(detail)" }
 }

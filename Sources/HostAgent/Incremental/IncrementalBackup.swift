@@ -24,6 +24,8 @@ struct IncrementalBackup: Sendable {
     let polynomial: ChunkerPolynomial
     let pool: BlockingPool
     var guards = DetectionGuards.all
+    /// Told how many bytes of files were stored so far.
+    var progress: @Sendable (Int64) -> Void = { _ in }
 
     private var pair: SnapshotPair { detection.pair }
 
@@ -67,7 +69,8 @@ struct IncrementalBackup: Sendable {
         let cache = state.cache
         let store = FileContentStore(
             sink: sink, polynomial: polynomial, pool: pool,
-            isKnown: { [state] in try await state.holds($0) })
+            isKnown: { [state] in try await state.holds($0) },
+            progress: progress)
         let entries = try await pool.run { [pair] in try EntryReader(path: pair.now) }
         let contents = try await ChangedContents(
             plan: plan, pair: pair, state: state, store: store, entries: entries,

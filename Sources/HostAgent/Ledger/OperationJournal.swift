@@ -41,6 +41,7 @@ enum OperationJournal: Sendable, Codable, Equatable {
         var origin: RestoreOrigin?
         var objections: [String]?
         var missing: [String]?
+        var reason: String?
     }
 
     /// Files on their way to their place in a volume.

@@ -19,13 +19,14 @@ struct LocalStates: Sendable {
     /// - Parameter backup: what is to be restored; the state comes first that was taken closest to it.
     func find(
         for backup: BackupReference
-    ) async throws -> (states: [LocalState], objections: [String]) {
+    ) async throws -> (states: [LocalState], objections: [Objection]) {
         var states: [LocalState] = []
-        var objections: [String] = []
+        var objections: [Objection] = []
         for candidate in [try await base(backup.project), try await staged(backup.project)] {
             switch candidate {
             case .usable(let state): states.append(state)
-            case .doubtful(let why): objections.append(why)
+            case .doubtful(let code, let why):
+                objections.append(Objection(code: code, sentence: why))
             case nil: break
             }
         }
@@ -36,9 +37,15 @@ struct LocalStates: Sendable {
         return (states.sorted { distance($0) < distance($1) }, objections)
     }
 
+    /// Why a state is not built on: a word for metrics, and a sentence.
+    struct Objection: Sendable, Hashable {
+        let code: String
+        let sentence: String
+    }
+
     private enum Candidate {
         case usable(LocalState)
-        case doubtful(String)
+        case doubtful(String, String)
     }
 
     private func base(_ project: ProjectID) async throws -> Candidate? {
@@ -47,20 +54,27 @@ struct LocalStates: Sendable {
         }
         let path = host.storage.layout.base(project)
         let files = try host.storage.files()
-        guard try await files.uuid(path) != nil else { return .doubtful("base: it is gone") }
+        guard try await files.uuid(path) != nil else {
+            return .doubtful("base-missing", "base: it is gone")
+        }
         let info = try await files.info(path)
-        if base.isPartial ?? false { return .doubtful("base: its backup leaves something out") }
+        if base.isPartial ?? false {
+            return .doubtful("base-partial", "base: its backup leaves something out")
+        }
         guard base.backup.project == project else {
-            return .doubtful("base: it is of another project's backup")
+            return .doubtful(
+                "base-of-another-project", "base: it is of another project's backup")
         }
         guard base.filesystem == files.filesystem else {
-            return .doubtful("base: it was made on another file system")
+            return .doubtful("other-filesystem", "base: it was made on another file system")
         }
         guard info.isPristine else {
-            return .doubtful("base: it was or can be written to since it was taken")
+            return .doubtful(
+                "base-changed", "base: it was or can be written to since it was taken")
         }
         guard info.parent == base.subvolume, info.ctransid == base.coveredTransid else {
-            return .doubtful("base: it is not the snapshot that the ledger knows")
+            return .doubtful(
+                "base-unknown", "base: it is not the snapshot that the ledger knows")
         }
         return .usable(LocalState(origin: .base, path: path, backup: base.backup))
     }
@@ -70,12 +84,12 @@ struct LocalStates: Sendable {
         let path = host.storage.layout.stagedState(project, state.operation)
         let files = try host.storage.files()
         guard try await files.uuid(path) == state.subvolume else {
-            return .doubtful("staged: it is gone")
+            return .doubtful("staged-missing", "staged: it is gone")
         }
         let info = try await files.info(path)
         guard state.filesystem == files.filesystem, info.isPristine,
             info.ctransid == state.ctransid
-        else { return .doubtful("staged: it is not as it was left") }
+        else { return .doubtful("staged-changed", "staged: it is not as it was left") }
         return .usable(LocalState(origin: .staged, path: path, backup: state.backup))
     }
 }

@@ -55,7 +55,7 @@ struct API: Sendable {
             EventRoutes(pool: pool, feed: feed).routes,
             OperationRoutes(pool: pool, operations: operations).routes,
             EnrollmentRoutes(pool: pool, identifiers: identifiers, timeline: timeline).routes,
-            AgentRoutes(operations: operations).routes,
+            AgentRoutes(operations: operations, restores: RestoreCounts(registry)).routes,
             GrantRoutes(pool: pool, operations: operations, vault: vault, locks: locks).routes,
             GatewayRoutes(
                 pool: pool, operations: operations, vault: vault, locks: locks,

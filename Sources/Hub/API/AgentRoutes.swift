@@ -6,6 +6,7 @@ import Shared
 /// The host is the token's, never the request's.
 struct AgentRoutes: Sendable {
     let operations: OperationService
+    let restores: RestoreCounts
 
     var routes: [Route] {
         [
@@ -39,7 +40,9 @@ struct AgentRoutes: Sendable {
                     throw Problem.invalidParameter("reports", "must have at most 1,000 items")
                 }
                 return try .json(
-                    try await operations.applyReports(request, host: try context.host()))
+                    try await operations.applyReports(request, host: try context.host()) {
+                        for report in $0 { restores.count(report) }
+                    })
             },
         ]
     }

@@ -16,11 +16,12 @@ struct BackupCounts: Sendable {
 
     func count(_ detection: BackupDetection?) {
         guard let detection else { return }
-        backups.add(1, detection.method.rawValue, Self.word(detection.reason ?? ""))
+        backups.add(1, detection.method.rawValue, Self.word(detection.reason))
     }
 
     /// A reason as hosts give them, lower case words with hyphens; anything else is `other`.
-    private static func word(_ reason: String) -> String {
+    static func word(_ reason: String?) -> String {
+        let reason = reason ?? ""
         let isWord =
             reason.utf8.count <= reasonLimit
             && reason.utf8.allSatisfy { (0x61...0x7a).contains($0) || $0 == 0x2d }

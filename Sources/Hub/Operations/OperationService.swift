@@ -137,10 +137,14 @@ struct OperationService: Sendable {
 
     /// Applies a batch of reports, exactly once and in order (D8).
     ///
+    /// - Parameter applied: told afterwards what was new.
     /// - Throws: `Problem` 409 `ledger-quarantined`.
-    func applyReports(_ request: ReportsRequest, host: HostID) async throws -> ReportsAnswer {
+    func applyReports(
+        _ request: ReportsRequest, host: HostID, applied: ([Report]) -> Void = { _ in }
+    ) async throws -> ReportsAnswer {
         do {
-            return try await ReportApplication(changes, log: log).apply(request, host: host)
+            let reports = ReportApplication(changes, log: log)
+            return try await reports.apply(request, host: host, applied: applied)
         } catch let problem as Problem where problem.code == "ledger-quarantined" {
             try await quarantine(request.ledger, host, problem)
             throw problem

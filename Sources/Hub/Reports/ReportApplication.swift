@@ -17,15 +17,18 @@ struct ReportApplication: Sendable {
     /// What was applied before is skipped; at a gap it stops, and the answer says up to where it
     /// came.
     ///
+    /// - Parameter applied: told afterwards what was new.
     /// - Throws: `Problem`.
-    func apply(_ request: ReportsRequest, host: HostID) async throws -> ReportsAnswer {
+    func apply(
+        _ request: ReportsRequest, host: HostID, applied: ([Report]) -> Void = { _ in }
+    ) async throws -> ReportsAnswer {
         guard request.reports.count <= 1000 else {
             throw Problem(
                 status: 400, code: "invalid-parameter", title: "A parameter is wrong",
                 detail: "reports must be at most 1,000")
         }
         let author = RegistryWriter.Author(actor: "host:\(host)")
-        return try await changes.run(author: author) { change in
+        let (answer, due) = try await changes.run(author: author) { change in
             let inbox = InboxStore(change.transaction)
             let ledger = try await inbox.accept(request.ledger, of: host)
             let due = ReportOrder.due(request.reports, after: ledger.applied)
@@ -33,8 +36,10 @@ struct ReportApplication: Sendable {
             try await apply(due, simple: simple, host: host, in: &change)
             let applied = due.last?.sequence ?? ledger.applied
             try await inbox.advance(request.ledger, of: host, to: applied)
-            return ReportsAnswer(applied: applied)
+            return (ReportsAnswer(applied: applied), due)
         }
+        applied(due)
+        return answer
     }
 
     /// Applies reports in order; volumes that follow each other at once.

@@ -46,6 +46,9 @@ struct BatchWorkflow: GroupSteps {
         case .canceled:
             return .settle(
                 item.project, .failed("canceled", "its operation \(item.operation) was canceled"))
+        case .failed(let failure) where failure.code == BackupDetection.auditMismatch:
+            // Everything is backed up by then: another try would find nothing, and hide it.
+            return .settle(item.project, .failed(failure.code, failure.message))
         case .failed(let failure):
             return .settle(item.project, .failed(failure, tries: item.tries, of: order.tries))
         case .expired:
@@ -82,6 +85,7 @@ struct BatchOrder: Sendable, Codable, Hashable {
         case .start: .start
         case .stop: .stop
         case .backup: .backup
+        case .audit: .audit
         case .check: .check(check ?? CheckRequest(reading: .none))
         case .forget: .forget(ForgetOrder(policy: policy))
         case .prune: .prune

@@ -89,6 +89,7 @@ enum GroupWork: Sendable, Hashable {
     case start
     case stop
     case backup
+    case audit
     case check(CheckRequest)
     case forget(ForgetOrder)
     case prune
@@ -103,6 +104,7 @@ enum GroupWork: Sendable, Hashable {
         case .start: .start(item.project)
         case .stop: .stop(item.project)
         case .backup: .backup(item.project, BackupOrder())
+        case .audit: .backup(item.project, BackupOrder(isAudit: true))
         case .check(let request): .check(item.project, request)
         case .forget(let order): .forget(item.project, order)
         case .prune: .prune(item.project)

@@ -17,8 +17,8 @@ final class ChunkReader {
     private let file: Descriptor
     private let sizeBytes: Int64
     private var chunker: Chunker
-    private var buffer: [UInt8] = []
-    /// The offset in the file of `buffer`'s first byte: a chunk's beginning.
+    private let window: ReadWindow
+    /// The offset in the file of the window's first byte: a chunk's beginning.
     private var start: Int64 = 0
     private var holeEnd: Int64 = 0
     /// How many bytes were read from the file.
@@ -28,15 +28,14 @@ final class ChunkReader {
         self.file = file
         self.sizeBytes = sizeBytes
         self.chunker = chunker
+        let longest = min(sizeBytes, Int64(Chunker.maximumBytes)) + Int64(Self.pieceBytes)
+        window = ReadWindow(capacityBytes: Int(longest))
     }
 
     /// Goes on at an offset where a chunk begins.
     func move(to offset: Int64) {
-        if offset >= start, offset - start <= Int64(buffer.count) {
-            buffer.removeFirst(Int(offset - start))
-        } else {
-            buffer.removeAll(keepingCapacity: true)
-        }
+        let known = Int64(unsafe window.bytes.count)
+        window.drop(offset >= start && offset - start <= known ? Int(offset - start) : Int(known))
         start = offset
     }
 
@@ -46,25 +45,26 @@ final class ChunkReader {
     func next() throws -> Chunk? {
         guard start < sizeBytes else { return nil }
         if try isHole() {
-            buffer.removeAll(keepingCapacity: true)
+            window.drop(unsafe window.bytes.count)
             defer { start += Int64(Chunker.minimumBytes) }
             return Chunk(range: start..<start + Int64(Chunker.minimumBytes), bytes: nil)
         }
         chunker.reset()
         var seen = 0
         while true {
-            if seen < buffer.count, let end = chunker.nextBoundary(in: buffer, from: seen) {
+            let read = unsafe window.bytes
+            if seen < read.count, let end = unsafe chunker.nextBoundary(in: read, from: seen) {
                 return take(end)
             }
-            seen = buffer.count
-            guard start + Int64(buffer.count) < sizeBytes else { return take(buffer.count) }
+            seen = read.count
+            guard start + Int64(seen) < sizeBytes else { return take(seen) }
             try fill()
         }
     }
 
     private func take(_ end: Int) -> Chunk {
-        let chunk = [UInt8](buffer[..<end])
-        buffer.removeFirst(end)
+        let chunk = unsafe [UInt8](window.bytes[..<end])
+        window.drop(end)
         defer { start += Int64(end) }
         return Chunk(range: start..<start + Int64(end), bytes: chunk)
     }
@@ -83,20 +83,15 @@ final class ChunkReader {
     }
 
     private func fill() throws {
-        let old = buffer.count
-        let position = start + Int64(old)
-        let room = Int(min(Int64(Self.pieceBytes), sizeBytes - position))
-        buffer.append(contentsOf: repeatElement(0, count: room))
+        let position = start + Int64(unsafe window.bytes.count)
+        let room = unsafe window.makeRoom(Int(min(Int64(Self.pieceBytes), sizeBytes - position)))
         let got = try file.withNumber { number in
-            try unsafe buffer.withUnsafeMutableBytes { bytes in
-                try systemCall("read") {
-                    unsafe pread(
-                        number, bytes.baseAddress.map { unsafe $0 + old }, room, Int(position))
-                }
+            try systemCall("read") {
+                unsafe pread(number, room.baseAddress, room.count, Int(position))
             }
         }
-        buffer.removeLast(room - got)
-        readBytes += Int64(got)
         guard got > 0 else { throw BackupFileReader.changed }
+        window.extend(by: got)
+        readBytes += Int64(got)
     }
 }

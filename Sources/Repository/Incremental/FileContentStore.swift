@@ -37,6 +37,8 @@ public struct FileContentStore: Sendable {
     private let chunker: Chunker
     private let pool: BlockingPool
     private let isKnown: @Sendable (BlobID) async throws -> Bool
+    private let progress: @Sendable (Int64) -> Void
+    private let stored = Locked<Int64>(0)
     private let read = Locked<Int64>(0)
     /// The chunk of zeros, once it is certain to be stored.
     private let zeros = Locked<BlobID?>(nil)
@@ -46,14 +48,18 @@ public struct FileContentStore: Sendable {
     ///   - polynomial: the repository's chunker polynomial.
     ///   - pool: where files are read and chunks are sealed.
     ///   - isKnown: whether a blob is reachable from the pinned base.
+    ///   - progress: told how many bytes were read and stored so far, from any thread; it must not
+    ///     block.
     public init(
         sink: any BlobSink, polynomial: ChunkerPolynomial, pool: BlockingPool,
-        isKnown: @escaping @Sendable (BlobID) async throws -> Bool
+        isKnown: @escaping @Sendable (BlobID) async throws -> Bool,
+        progress: @escaping @Sendable (Int64) -> Void = { _ in }
     ) {
         self.sink = sink
         chunker = Chunker(polynomial: polynomial)
         self.pool = pool
         self.isKnown = isKnown
+        self.progress = progress
     }
 
     /// How many bytes of files were read so far.
@@ -132,6 +138,11 @@ public struct FileContentStore: Sendable {
             if blob.sealed != nil { try await sink.add(blob) }
         }
         if chunk.bytes == nil { zeros.withLock { $0 = id } }
+        progress(
+            stored.withLock { stored in
+                stored += Int64(chunk.range.count)
+                return stored
+            })
         return Chunk(id: id, lengthBytes: Int64(chunk.range.count))
     }
 }

@@ -94,6 +94,7 @@ public struct GroupResult: Sendable, Codable, Hashable {
 /// What a batch does with each of its projects.
 public enum BatchVerb: String, Sendable, Codable, CaseIterable {
     case backup
+    case audit
     case check
     case forget
     case prune

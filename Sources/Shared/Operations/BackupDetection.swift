@@ -10,6 +10,9 @@ public struct BackupDetection: Sendable, Codable, Hashable {
         case full
     }
 
+    /// The reason, and the code of the failure, where an audit found that a change was missed.
+    public static let auditMismatch = "audit-mismatch"
+
     public var method: Method
     /// Why it was not `changes`: a word for metrics, and a sentence.
     public var reason: String?

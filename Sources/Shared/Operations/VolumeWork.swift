@@ -158,15 +158,18 @@ public struct RestoreReceipt: Sendable, Codable, Hashable {
     public var origin: RestoreOrigin?
     /// Why local states were not built on, one sentence each.
     public var objections: [String]?
+    /// Why the nearest was not, in one word for metrics.
+    public var reason: String?
     /// What a partial restore left out, and why; then the root tree is not the backup's.
     public var missing: [String]?
 
     public init(
         backup: BackupID, host: HostID, generation: Int64, rootTree: String, files: Int64,
         bytes: Int64, origin: RestoreOrigin? = nil, objections: [String]? = nil,
-        missing: [String]? = nil
+        missing: [String]? = nil, reason: String? = nil
     ) {
         self.origin = origin
+        self.reason = reason
         self.objections = objections
         self.missing = missing
         self.backup = backup

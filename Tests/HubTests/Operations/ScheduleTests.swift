@@ -146,7 +146,21 @@ struct ScheduleTests {
         let problem: String? = try await world.engine.pool.query(
             "SELECT last_problem FROM schedule_clocks WHERE schedule = \(broken)"
         ).one().decode("last_problem")
-        #expect(problem?.contains("definition") == true, "\(problem ?? "none")")
+        #expect(problem?.isEmpty == false)
+        await world.engine.pool.close()
+    }
+
+    @Test("an audit fires as a backup that reads everything besides")
+    func audit() async throws {
+        let world = try await World()
+        let id = try await world.create(verb: .audit)
+        try await world.due(id)
+        #expect(try await world.service().fireNext())
+        let operation = try #require(try await world.show(id)?.lastOperation)
+        let input = try await world.engine.pool.query(
+            "SELECT input::text AS t FROM operations WHERE id = \(operation)"
+        ).one().decode("t", as: String.self)
+        #expect(try JSON.decode(BackupOrder.self, from: Array(input.utf8)).isAudit == true)
         await world.engine.pool.close()
     }
 

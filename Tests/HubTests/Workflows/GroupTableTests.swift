@@ -136,4 +136,14 @@ struct GroupTableTests {
         if disturbance != .wholeCanceled { #expect(world.reasons[4]?.state == .skipped) }
         #expect(world.errors.isEmpty)
     }
+
+    @Test("a batch does not try again what an audit has found: the second try would hide it")
+    func auditMismatch() throws {
+        var world = GroupWorld(projects: 3, parallel: 2)
+        world.failureCode = BackupDetection.auditMismatch
+        var batch = BatchWorkflow(BatchOrder(verb: .audit, maxParallel: 2, tries: 3))
+        try world.drive(&batch, .failsOnce, item: 1)
+        #expect(world.end == .failed("batch-incomplete"))
+        #expect(world.reasons[1]?.reason == BackupDetection.auditMismatch)
+    }
 }

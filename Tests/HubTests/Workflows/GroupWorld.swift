@@ -6,6 +6,8 @@ import Testing
 /// A small model of the items of a group and of a host that is emptied: performs what is decided,
 /// ends one operation a second, and disturbs one of them.
 struct GroupWorld {
+    /// How an operation fails that is made to.
+    var failureCode = "injected"
     enum End: Equatable {
         case succeeded
         case failed(String)
@@ -212,7 +214,7 @@ struct GroupWorld {
                 items[$0].state == .running && items[$0].outcome == nil
             })
         else { return }
-        let failure = ChildOutcome.failed(Failure(code: "injected", message: "no"))
+        let failure = ChildOutcome.failed(Failure(code: failureCode, message: "no"))
         if items[index].isCanceled {
             items[index].outcome = .canceled
         } else if index == item,

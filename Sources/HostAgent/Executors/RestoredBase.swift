@@ -1,0 +1,96 @@
+import Btrfs
+import Platform
+import Repository
+import Shared
+
+/// What is kept of what a restore has made, so that the first backup after it costs what has changed
+/// since.
+///
+/// After a restore on a local state it follows from what was kept of that; else it is made of the
+/// backup's trees. That it cannot be made undoes no restore: the next backup reads the whole volume.
+struct RestoredBase: Sendable {
+    let project: ProjectID
+    let backup: BackupReference
+    let work: Work
+
+    /// Computes how what is kept of the state that was built on follows to a snapshot of the result;
+    /// nil where it does not.
+    ///
+    /// - Parameters:
+    ///   - made: the path of the writable subvolume that was made.
+    ///   - snapshot: the path of a read-only snapshot of it.
+    func succession(
+        of result: VolumeBuild.Result, made: String, snapshot: String
+    ) async throws -> BaseSuccession? {
+        guard let state = result.state, let cache = await work.host.bases.open(project) else {
+            return nil
+        }
+        do {
+            let info = try await work.host.pool.run { try Subvolume(at: made).info() }
+            let succession = try await BaseSuccession(
+                from: state.path, by: info, to: snapshot, as: backup, cache: cache,
+                codec: result.repository.codec, polynomial: result.repository.config.polynomial,
+                pool: work.host.pool)
+            await cache.close()
+            return succession
+        } catch {
+            await cache.close()
+            try Task.checkCancellation()
+            work.host.logger.info(
+                "What is kept of a base is made anew after a restore.",
+                ["project": .init(describing: project), "reason": .init(describing: error)])
+            return nil
+        }
+    }
+
+    /// Keeps it, once the snapshot is in its place.
+    ///
+    /// - Parameters:
+    ///   - path: of the snapshot.
+    ///   - subvolume: its identity.
+    ///   - succession: as computed before; nil has everything read.
+    ///   - opened: the repository and its index, where they are open already.
+    func keep(
+        _ path: String, subvolume: String, after succession: BaseSuccession?,
+        opened: (repository: OpenRepository, index: RepositoryIndex)?
+    ) async throws {
+        do {
+            if let succession, try await follow(succession) { return }
+            let opened = try await open(opened)
+            try await work.host.bases.rebuild(
+                project, of: path,
+                BaseHeader(
+                    backup: backup.id, rootTree: backup.rootTree, snapshot: subvolume, transid: 0,
+                    files: 0, bytes: 0), from: opened.repository, opened.index)
+        } catch {
+            if error is CancellationError { throw error }
+            work.host.logger.warning(
+                "Nothing is kept of what was restored; the next backup reads the whole volume.",
+                ["project": .init(describing: project), "error": .init(describing: error)])
+            await work.host.bases.remove(project)
+        }
+    }
+
+    private func open(
+        _ opened: (repository: OpenRepository, index: RepositoryIndex)?
+    ) async throws -> (repository: OpenRepository, index: RepositoryIndex) {
+        if let opened { return opened }
+        let repository = try await RepositoryAccess.open(work)
+        return (repository, try await repository.loadIndex())
+    }
+
+    private func follow(_ succession: BaseSuccession) async throws -> Bool {
+        guard let cache = await work.host.bases.open(project) else { return false }
+        do {
+            try await cache.apply(succession.changes, header: succession.header)
+            await cache.close()
+            return true
+        } catch let reason as FullScanReason {
+            await cache.close()
+            work.host.logger.info(
+                "What is kept of a base is made anew after a restore.",
+                ["project": .init(describing: project), "reason": .init(describing: reason)])
+            return false
+        }
+    }
+}
