@@ -113,6 +113,24 @@ public actor RepositoryLock {
         }
     }
 
+    /// The locks of one holder.
+    ///
+    /// - Parameter hostname: the synthetic host name that the locks carry.
+    /// - Throws: `RepositoryError`: `corrupt`, `store`.
+    public static func ids(
+        heldBy hostname: String, in repository: OpenRepository
+    ) async throws -> [BlobID] {
+        try await all(in: repository).filter { $0.value.hostname == hostname }.map(\.key)
+    }
+
+    /// Removes locks whose owner knows that nothing of them works any more; those that are gone are
+    /// no error.
+    ///
+    /// - Throws: `RepositoryError`: `store`.
+    public static func remove(_ ids: [BlobID], in repository: OpenRepository) async throws {
+        for id in ids { try await repository.remove(.locks, id) }
+    }
+
     private static func refuseConflicts(
         with file: LockFile, own: BlobID?, beside colleagues: Set<String>,
         in repository: OpenRepository

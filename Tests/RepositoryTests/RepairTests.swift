@@ -42,6 +42,37 @@ struct RepairTests {
         #expect(try await repository.store.list(.all) == before)
     }
 
+    @Test(
+        "What is whole of a pack is saved, also where it was cut off or something was added",
+        arguments: [-100, 100])
+    func wrongLength(difference: Int) async throws {
+        let history = try await BackupHistory(seed: 57)
+        try history.change(files: 60)
+        _ = try await history.backUp(count: 2)
+        let repository = history.repository
+        let pack = try #require(
+            try await repository.files(.index) { try await repository.indexFile($0) }
+                .values.flatMap(\.packs).filter { $0.blobs[0].kind == .data }
+                .max { $0.blobs.count < $1.blobs.count })
+        let path = history.fixture.path + "/" + (try ObjectName.pack(pack.id).text)
+        let bytes = try DurableFile.read(path, limitBytes: 64 << 20)
+        let changed =
+            difference < 0
+            ? Array(bytes.dropLast(-difference)) : bytes + Random.bytes(difference)
+        try DurableFile.write(changed, to: path)
+        let whole = pack.blobs.filter { Int($0.offset) + Int($0.length) <= changed.count }
+        #expect(whole.count > 1)
+        let repair = RepositoryRepair(repository)
+        let report = try await repair.rebuildIndex()
+        #expect(report.unreadable.count == 1)
+        #expect(try await repository.check(.all).damagedPacks == [pack.id])
+        let salvaged = try await repair.salvage([pack.id])
+        #expect(salvaged.salvagedBlobs == whole.count)
+        #expect(salvaged.lost.count == pack.blobs.count - whole.count)
+        let index = try await repository.loadIndex()
+        #expect(whole.allSatisfy { index.contains($0.id, kind: $0.kind) })
+    }
+
     @Test("Of a damaged pack the good blobs are saved, and snapshots do without the lost ones")
     func salvage() async throws {
         let history = try await BackupHistory(seed: 53)

@@ -52,6 +52,7 @@ struct RepositoryChores: Sendable {
         _ chore: RepositoryChore, _ row: BucketStore.Repository, _ project: ProjectID,
         _ progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> ChoreOutcome {
+        if let busy = try await busy(chore, project) { return .later(busy) }
         let repository = try await vault.open(row)
         let prune = Prune(repository, options: PruneOptions(colleagues: Self.colleagues))
         switch chore {
@@ -118,6 +119,26 @@ struct RepositoryChores: Sendable {
         result.findings = found.findings
         result.findingCount = found.findingCount
         return result
+    }
+
+    /// Prune and what makes a repository anew keep out of each other's way: snapshots that a repair
+    /// wrote are recorded only behind it, and a prune would not know them.
+    ///
+    /// - Returns: what is waited for.
+    private func busy(_ chore: RepositoryChore, _ project: ProjectID) async throws -> String? {
+        guard let rival = chore.rival else { return nil }
+        return try await pool.withTransaction { transaction in
+            switch rival {
+            case .guardians:
+                let guardian = try await GuardStore(transaction).holder(of: project)
+                guard let guardian, ["repair", "rekey"].contains(guardian.kind) else { return nil }
+                return "operation \(guardian.operation) works on the whole repository"
+            case .prunes:
+                guard let prune = try await RepositoryHealthStore(transaction).prune(of: project)
+                else { return nil }
+                return "operation \(prune) removes what is not needed"
+            }
+        }
     }
 
     /// Nothing is removed from a repository in which the last check found damage.

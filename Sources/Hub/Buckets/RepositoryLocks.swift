@@ -17,8 +17,7 @@ actor RepositoryLocks: Service {
     private static let sweepInterval: Duration = .seconds(2)
 
     private struct Held {
-        /// Nil while it is being taken.
-        var lock: RepositoryLock?
+        let lock: RepositoryLock
         var refreshedAt: ContinuousClock.Instant
         let repository: BucketStore.Repository
     }
@@ -27,6 +26,8 @@ actor RepositoryLocks: Service {
     private let logger: Logger
     private let clock = ContinuousClock()
     private var held: [RepositoryID: Held] = [:]
+    /// The repositories whose locks are being worked on, and who waits for that.
+    private var turns: [RepositoryID: [CheckedContinuation<Void, Never>]] = [:]
 
     init(vault: RepositoryVault, logger: Logger) {
         self.vault = vault
@@ -37,29 +38,45 @@ actor RepositoryLocks: Service {
     ///
     /// - Throws: `Problem` 503 `repository-locked` while stock restic holds it exclusively.
     func hold(_ repository: BucketStore.Repository) async throws {
-        if held[repository.id] != nil { return }
-        held[repository.id] = Held(lock: nil, refreshedAt: clock.now, repository: repository)
-        do {
-            let opened = try await vault.open(repository)
-            _ = try await RepositoryLock.removeStale(in: opened, at: .now())
-            let lock = try await RepositoryLock.acquire(
-                in: opened,
-                as: LockFile(
-                    time: .now(), exclusive: false, hostname: Self.hostname,
-                    username: Self.username, pid: Int(getpid())),
-                beside: [PruneOptions().hostname],
-                settling: repository.bucket.kind == "directory"
-                    ? .zero : RepositoryLock.settleTime)
-            held[repository.id]?.lock = lock
-        } catch let error as RepositoryError where error.code == .locked {
-            held[repository.id] = nil
-            throw Problem(
-                status: 503, code: "repository-locked", title: "The repository is locked",
-                detail: "\(error)", hint: "it is tried again by itself")
-        } catch {
-            held[repository.id] = nil
-            throw error
+        try await alone(repository.id) {
+            if held[repository.id] != nil { return }
+            do {
+                held[repository.id] = Held(
+                    lock: try await acquire(repository), refreshedAt: clock.now,
+                    repository: repository)
+            } catch let error as RepositoryError where error.code == .locked {
+                throw Problem(
+                    status: 503, code: "repository-locked", title: "The repository is locked",
+                    detail: "\(error)", hint: "it is tried again by itself")
+            }
         }
+    }
+
+    private func acquire(_ repository: BucketStore.Repository) async throws -> RepositoryLock {
+        let opened = try await vault.open(repository)
+        _ = try await RepositoryLock.removeStale(in: opened, at: .now())
+        return try await RepositoryLock.acquire(
+            in: opened,
+            as: LockFile(
+                time: .now(), exclusive: false, hostname: Self.hostname,
+                username: Self.username, pid: Int(getpid())),
+            beside: [PruneOptions().hostname],
+            settling: repository.bucket.kind == "directory" ? .zero : RepositoryLock.settleTime)
+    }
+
+    /// One thing is done with a repository's lock at a time: who comes meanwhile waits, and then
+    /// finds what became of it.
+    private func alone<Answer>(
+        _ repository: RepositoryID, _ body: () async throws -> Answer
+    ) async throws -> Answer {
+        while turns[repository] != nil {
+            await withCheckedContinuation { turns[repository]?.append($0) }
+        }
+        turns[repository] = []
+        defer {
+            for waiting in turns.removeValue(forKey: repository) ?? [] { waiting.resume() }
+        }
+        return try await body()
     }
 
     func run() async throws {
@@ -83,50 +100,73 @@ actor RepositoryLocks: Service {
     private func sweep() async throws {
         guard !held.isEmpty else { return }
         let busy = try await vault.repositoriesWithBackups()
-        for (id, entry) in held {
-            guard let lock = entry.lock else { continue }
-            if !busy.contains(id) {
-                await release(id, entry)
-            } else if clock.now - entry.refreshedAt > RepositoryLock.refreshInterval {
-                do {
-                    try await lock.refresh(at: .now())
-                    held[id]?.refreshedAt = clock.now
-                } catch let error as RepositoryError where error.code == .locked {
-                    // Somebody removed it: the next grant or commit takes a new one.
-                    held[id] = nil
+        for id in Array(held.keys) {
+            do {
+                try await alone(id) {
+                    if busy.contains(id) { try await refresh(id) } else { try await release(id) }
                 }
+            } catch let error as CancellationError {
+                throw error
+            } catch {
+                // One bucket that fails does not keep the locks of others from being looked after.
+                logger.warning(
+                    "a repository's lock could not be looked after",
+                    ["repository": "\(id)", "error": LogValue(describing: error)])
             }
         }
     }
 
-    private func release(_ id: RepositoryID, _ entry: Held) async {
-        held[id] = nil
+    private func refresh(_ id: RepositoryID) async throws {
+        guard let entry = held[id],
+            clock.now - entry.refreshedAt > RepositoryLock.refreshInterval
+        else { return }
         do {
-            try await entry.lock?.release()
-            // What a killed hub left: the database has just said that no backup is in flight.
-            try await RepositoryLock.remove(
-                heldBy: Self.hostname, in: try await vault.open(entry.repository))
-        } catch {
-            logger.warning(
-                "a repository's lock could not be given up",
-                ["repository": .string("\(id)"), "error": LogValue(describing: error)])
+            try await entry.lock.refresh(at: .now())
+            held[id]?.refreshedAt = clock.now
+        } catch let error as RepositoryError where error.code == .locked {
+            // Somebody removed it: the next grant or commit takes a new one.
+            held[id] = nil
         }
+    }
+
+    /// Gives a lock up, and what a killed hub left beside it: those that were there before the
+    /// database said once more that no backup is in flight.
+    private func release(_ id: RepositoryID) async throws {
+        guard let entry = held[id] else { return }
+        let repository = try await vault.open(entry.repository)
+        let old = try await RepositoryLock.ids(heldBy: Self.hostname, in: repository)
+        guard try await !vault.repositoriesWithBackups().contains(id) else { return }
+        held[id] = nil
+        try await entry.lock.release()
+        try await RepositoryLock.remove(old, in: repository)
     }
 
     /// Removes the locks that a killed hub left on repositories without backups in flight; another
     /// hub's backups are in flight in the database too.
     private func removeLeftovers() async {
         do {
-            let busy = try await vault.repositoriesWithBackups()
-            for repository in try await vault.repositoriesBackedUpLately()
-            where !busy.contains(repository.id) {
-                try await RepositoryLock.remove(
-                    heldBy: Self.hostname, in: try await vault.open(repository))
+            for repository in try await vault.repositoriesBackedUpLately() {
+                try await removeLeftovers(in: repository)
             }
         } catch {
             logger.warning(
                 "locks that an earlier hub left could not be removed",
                 ["error": LogValue(describing: error)])
+        }
+    }
+
+    private func removeLeftovers(in repository: BucketStore.Repository) async throws {
+        do {
+            let opened = try await vault.open(repository)
+            let old = try await RepositoryLock.ids(heldBy: Self.hostname, in: opened)
+            guard !old.isEmpty,
+                try await !vault.repositoriesWithBackups().contains(repository.id)
+            else { return }
+            try await RepositoryLock.remove(old, in: opened)
+        } catch let error as RepositoryError {
+            logger.warning(
+                "the locks of a repository could not be looked at",
+                ["repository": "\(repository.id)", "error": LogValue(describing: error)])
         }
     }
 }

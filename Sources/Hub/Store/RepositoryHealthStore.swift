@@ -104,6 +104,17 @@ struct RepositoryHealthStore: Sendable {
         return try result.rows.map { (try $0.decode("backup"), try $0.decode("is_live")) }
     }
 
+    /// The prune that is at work on a project's repository just now; one that is parked is not.
+    func prune(of project: ProjectID) async throws -> OperationID? {
+        // 10.
+        let result = try await transaction.query(
+            """
+            SELECT l.operation AS id FROM operation_live l JOIN operation_run r USING (operation)
+            WHERE l.kind = 'prune' AND l.project = \(project)
+            """)
+        return try result.first?.decode("id")
+    }
+
     /// The operations of hosts that read or write the repository of a project now.
     func users(of project: ProjectID) async throws -> [OperationID] {
         // 8.

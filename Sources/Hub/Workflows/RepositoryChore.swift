@@ -37,6 +37,22 @@ enum RepositoryChore: Sendable, Codable, Hashable {
         }
     }
 
+    /// What must not be at work on the repository at the same time.
+    enum Rival: Sendable {
+        /// Repairs and rekeys, which hold the project's guard.
+        case guardians
+        case prunes
+    }
+
+    /// What the chore waits for.
+    var rival: Rival? {
+        switch self {
+        case .plan, .compact, .sweep: .guardians
+        case .rebuildIndex, .salvage, .repairSnapshots, .copyRepository, .removeRepository: .prunes
+        case .removeSnapshots, .checkStructure, .checkPacks: nil
+        }
+    }
+
     /// A word for progress.
     var phase: String {
         switch self {

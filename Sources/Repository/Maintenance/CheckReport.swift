@@ -21,7 +21,7 @@ public struct CheckReport: Sendable {
     public internal(set) var snapshots = 0
     /// Packs that were read wholly and found sound, each with every blob verified.
     public internal(set) var packsRead: [BlobID] = []
-    /// Packs that were read and are damaged; each is also among the failures.
+    /// Packs that are there and damaged, those of a wrong length among them; each is also among the failures.
     public internal(set) var damagedPacks: [BlobID] = []
     /// Bytes of the packs that were read and are sound.
     public internal(set) var bytesRead: Int64 = 0

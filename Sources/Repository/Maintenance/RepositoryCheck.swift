@@ -226,6 +226,8 @@ extension OpenRepository {
             case let bytes?:
                 report.add(
                     .corrupt(name.text, "\(bytes) bytes instead of \(pack.bytes)"))
+                // It is not read, and what is whole of it can be saved.
+                report.damagedPacks.append(pack.id)
             case nil:
                 report.add(
                     RepositoryError(

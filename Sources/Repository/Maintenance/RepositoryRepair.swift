@@ -57,13 +57,21 @@ public struct RepositoryRepair: Sendable {
             let known = Set(right.map(\.id))
             let unknown = present.keys.filter { !known.contains($0) }.sorted()
             var recovered: [PackDescription] = []
-            for result in try await concurrentMap(unknown, width: 8, header) {
+            let former = Dictionary(
+                named.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            let headers = try await concurrentMap(unknown, width: 8, header)
+            for (id, result) in zip(unknown, headers) {
                 switch result {
-                case .success(let pack): recovered.append(pack)
-                case .failure(let error): report.unreadable.append(error)
+                case .success(let pack):
+                    recovered.append(pack)
+                    report.recoveredPacks += 1
+                case .failure(let error):
+                    report.unreadable.append(error)
+                    // What is whole of a pack that was cut off is still found by what the index
+                    // said of it; `salvage` saves that.
+                    if let pack = former[id] { recovered.append(pack) }
                 }
             }
-            report.recoveredPacks = recovered.count
             // Files that say nothing wrong stay as they are.
             let stale = files.filter { $0.value.packs.contains { present[$0.id] != $0.bytes } }
             let replaced = Array(stale.keys) + damaged
@@ -161,8 +169,9 @@ extension OpenRepository {
         let bytes: [UInt8]
         do {
             let size = try await reading(name) { try await store.size(of: name) }
+            let count = min(size, pack.bytes)
             bytes = try await reading(name) {
-                try await store.get(name, limitBytes: Int(min(size, pack.bytes) + 1))
+                try await store.get(name, range: 0..<count, limitBytes: Int(count))
             }
         } catch let error as RepositoryError where error.code != .store {
             return ([], pack.blobs)

@@ -43,9 +43,10 @@ struct ProgressTests {
         let old = HeldLease(operation: leased.id, epoch: leased.epoch - 1, progress: progress(1))
         try await tell(engine, [old], session: agent.session)
         #expect(try await count(engine, leased.id) == 0)
-        let moved: Bool = try await engine.pool.query(
-            "SELECT progress_at > claimed_at AS moved FROM operation_run"
-        ).one().decode("moved", as: Bool?.self) ?? false
+        let moved: Bool =
+            try await engine.pool.query(
+                "SELECT progress_at > claimed_at AS moved FROM operation_run"
+            ).one().decode("moved", as: Bool?.self) ?? false
         #expect(!moved, "a lease that is lost keeps no other one alive")
         let now = HeldLease(operation: leased.id, epoch: leased.epoch, progress: progress(2))
         try await tell(engine, [now], session: agent.session)
