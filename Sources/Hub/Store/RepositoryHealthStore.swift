@@ -58,13 +58,16 @@ struct RepositoryHealthStore: Sendable {
         // 4.
         try await transaction.query(
             """
-            INSERT INTO repository_checks (repository, finished_at, reading, finding_count, result)
+            INSERT INTO repository_checks (repository, finished_at, reading, finding_count, result,
+                damaged_at)
             SELECT id, clock_timestamp(), \(reading.rawValue), \(Int64(result.findingCount)),
-                \(document)::jsonb
+                \(document)::jsonb, CASE WHEN \(Int64(result.findingCount)) > 0
+                    THEN clock_timestamp() END
             FROM repositories WHERE project = \(project) AND retired_at IS NULL
             ON CONFLICT (repository) DO UPDATE SET finished_at = excluded.finished_at,
                 reading = excluded.reading, finding_count = excluded.finding_count,
-                result = excluded.result
+                result = excluded.result,
+                damaged_at = coalesce(excluded.damaged_at, repository_checks.damaged_at)
             WHERE repository_checks.finding_count = 0 OR excluded.finding_count > 0
                 OR excluded.reading = 'all'
             """)

@@ -39,7 +39,11 @@ struct WorkflowFactsReader: Sendable {
                 a.freshness, a.runtime AS runtime_state, g.operation AS guardian,
                 b.id AS backup, b.snapshot, b.root_tree, b.taken_at,
                 v.id AS base, v.snapshot AS base_snapshot, v.root_tree AS base_root,
-                v.taken_at AS base_taken_at
+                v.taken_at AS base_taken_at,
+                coalesce(k.finding_count > 0 OR b.recorded_at <= k.damaged_at, false)
+                    AS distrusts_backup,
+                coalesce(k.finding_count > 0 OR v.recorded_at <= k.damaged_at, false)
+                    AS distrusts_base
             FROM projects p
             JOIN placements l ON l.project = p.id
             LEFT JOIN project_activity a ON a.project = p.id AND a.host = l.host
@@ -47,10 +51,12 @@ struct WorkflowFactsReader: Sendable {
             LEFT JOIN backups v ON v.id = a.base AND v.project = p.id AND v.forgotten_at IS NULL
             LEFT JOIN guards g ON g.project = p.id AND g.operation <> \(root)
             LEFT JOIN LATERAL (
-                SELECT x.id, x.snapshot, x.root_tree, x.taken_at FROM backups x
+                SELECT x.id, x.snapshot, x.root_tree, x.taken_at, x.recorded_at FROM backups x
                 WHERE x.project = p.id AND x.forgotten_at IS NULL
                 ORDER BY x.taken_at DESC, x.id DESC LIMIT 1
             ) b ON true
+            LEFT JOIN repositories r ON r.project = p.id AND r.retired_at IS NULL
+            LEFT JOIN repository_checks k ON k.repository = r.id
             WHERE p.id = \(id)
             """)
         guard let row = result.first,
@@ -62,11 +68,14 @@ struct WorkflowFactsReader: Sendable {
                 id: backup, project: id, snapshot: try row.decode("snapshot"),
                 rootTree: try row.decode("root_tree"), takenAt: try row.decode("taken_at"))
         }
+        var distrusted: Set<BackupID> = []
+        if let newest, try row.decode("distrusts_backup") { distrusted.insert(newest.id) }
         var base: BackupReference?
         if let backup = try row.decode("base", as: BackupID?.self) {
             base = BackupReference(
                 id: backup, project: id, snapshot: try row.decode("base_snapshot"),
                 rootTree: try row.decode("base_root"), takenAt: try row.decode("base_taken_at"))
+            if try row.decode("distrusts_base") { distrusted.insert(backup) }
         }
         let freshness = try row.decode("freshness", as: String?.self)
         let runtimeState = try row.decode("runtime_state", as: String?.self)
@@ -79,6 +88,7 @@ struct WorkflowFactsReader: Sendable {
             isWantedRunning: try row.decode("is_wanted_running"), host: host,
             generation: try row.decode("generation"),
             isProvisioned: try row.decode("is_provisioned"), newestBackup: newest, volumeBase: base,
+            distrusted: distrusted,
             freshness: freshness.flatMap { Freshness(rawValue: $0) } ?? .unknown,
             runtimeState: runtimeState.flatMap { RuntimeState(rawValue: $0) },
             guardian: try row.decode("guardian"),

@@ -47,7 +47,7 @@ extension SequentialSteps {
         _ key: String, _ facts: WorkflowFacts, isFinal: Bool = false, tags: [String] = [],
         isAudit: Bool? = nil
     ) -> [WorkflowAction] {
-        let base = facts.project.volumeBase ?? facts.project.newestBackup
+        let base = facts.project.base
         return (base.map { [.pin($0, .backup)] } ?? [])
             + run(
                 key, on: facts.project.host.id, facts,

@@ -55,6 +55,8 @@ struct ProjectFacts: Sendable, Hashable {
     var newestBackup: BackupReference?
     /// The backup that the volume's base on its host is behind, as the host said last.
     var volumeBase: BackupReference?
+    /// Those of the two that may lack what was lost: a check has found damage since.
+    var distrusted: Set<BackupID> = []
     var freshness: Freshness
     /// Nil when its host has not reported on this generation.
     var runtimeState: RuntimeState?
@@ -64,6 +66,12 @@ struct ProjectFacts: Sendable, Hashable {
     var blockers: [Blocker] = []
     /// Copies into it that have not ended, in their order.
     var pendingCopies: [CopyFacts] = []
+
+    /// What a backup may build on: the volume's base, or the newest backup where its host has none,
+    /// and none of which something may be lost, which would be inherited for ever.
+    var base: BackupReference? {
+        [volumeBase, newestBackup].compactMap(\.self).first { !distrusted.contains($0.id) }
+    }
 
     /// Another operation at work on a project.
     struct Blocker: Sendable, Hashable {

@@ -83,6 +83,45 @@ struct WorkflowRunTests {
         }
     }
 
+    @Test("no backup builds on one of which something may be lost, until a new one is whole")
+    func distrust() async throws {
+        try await run { engine, _, project in
+            func end() async throws -> BackupID {
+                let ended = try await Self.end(engine, .backup(project, BackupOrder()))
+                return try JSON.decode(
+                    VolumeBackupResult.self, from: try #require(ended.result)
+                ).backup.id
+            }
+            func base() async throws -> BackupID? {
+                let root = engine.identifiers.make(OperationIdentity.self)
+                return try await engine.pool.withTransaction { transaction in
+                    try await WorkflowFactsReader(transaction).project(
+                        project, for: root, target: nil)?.base?.id
+                }
+            }
+            func checked(findings: Int) async throws {
+                var result = CheckResult()
+                result.findingCount = findings
+                let found = result
+                try await engine.pool.withTransaction { transaction in
+                    try await RepositoryHealthStore(transaction).record(
+                        found, reading: .all, of: project)
+                }
+            }
+            let first = try await end()
+            #expect(try await base() == first)
+            try await checked(findings: 0)
+            #expect(try await base() == first)
+            try await checked(findings: 2)
+            #expect(try await base() == nil)
+            // Repaired: what was lost is not there, whatever hosts remember of the first one.
+            try await checked(findings: 0)
+            #expect(try await base() == nil)
+            let second = try await end()
+            #expect(try await base() == second)
+        }
+    }
+
     @Test("backup gives the recorded backup and lets go of its base")
     func backup() async throws {
         try await run { engine, _, project in
