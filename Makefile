@@ -52,7 +52,7 @@ soak-operations: setup ## Simulate at length, and cut the database connection at
 	@scripts/simulate.sh 5000000 100000
 	export BERTH_SOAK=$${BERTH_SOAK:-1}
 	swift build --build-tests
-	swift test --skip-build --filter '^HubTests\.EveryMessageTests'
+	swift test --skip-build --filter '^HubTests\.(EveryMessageTests|ModelTests)'
 
 soak-repository: setup ## Cut prunes short, fuzz the parsers, 100,000 steps of the oracle (a day)
 	@scripts/soak-maintenance.sh

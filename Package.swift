@@ -52,7 +52,10 @@ let tests: [(module: String, imports: [String])] = [
     ("Repository", ["CPlatform", "Platform", "ObjectStore"]),
     (
         "Hub",
-        ["Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository", "S3TestSupport"]
+        [
+            "Shared", "Platform", "Postgres", "HTTP", "ObjectStore", "Repository", "S3TestSupport",
+            "Simulator",
+        ]
     ),
     (
         "HostAgent",
@@ -105,8 +108,7 @@ func isWanted(_ module: String) -> Bool {
 
 /// A support is there where something that tests with it is.
 func isSupportWanted(_ name: String) -> Bool {
-    if name == "Simulator" { return isTested(name) }
-    return isTested("EndToEnd")
+    isTested(name) || isTested("EndToEnd")
         || tests.contains { $0.imports.contains(name) && isTested($0.module) }
 }
 

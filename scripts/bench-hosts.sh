@@ -33,4 +33,4 @@ for _ in {1..100}; do
     (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null && break
     sleep 0.1
 done
-"$BIN/berth-hub" bench hosts --data "$DIRECTORY/hub" --process "$HUB" || { tail -20 "$DIRECTORY/hub.log"; exit 1; }
+stdbuf -oL "$BIN/berth-hub" bench hosts --data "$DIRECTORY/hub" --process "$HUB" || { tail -20 "$DIRECTORY/hub.log"; exit 1; }

@@ -35,4 +35,4 @@ DIRECTORY=$(mktemp -d /var/lib/berth-bench.XXXXXX)
 chmod 711 "$DIRECTORY"
 trap 'rm -rf "$DIRECTORY"' EXIT
 trap 'exit 130' INT TERM
-"$BIN/berth-hub" bench operations --data "$DIRECTORY/hub" "${arguments[@]}"
+stdbuf -oL "$BIN/berth-hub" bench operations --data "$DIRECTORY/hub" "${arguments[@]}"

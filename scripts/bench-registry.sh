@@ -10,4 +10,4 @@ DIRECTORY=$(mktemp -d /var/lib/berth-bench.XXXXXX)
 chmod 711 "$DIRECTORY"
 trap 'rm -rf "$DIRECTORY"' EXIT
 trap 'exit 130' INT TERM
-"$BIN/berth-hub" bench registry --data "$DIRECTORY/hub"
+stdbuf -oL "$BIN/berth-hub" bench registry --data "$DIRECTORY/hub"

@@ -58,6 +58,8 @@ run() {
     options=(--filter "^$target[./]")
     [[ $target != EndToEndTests ]] ||
         options+=(--skip '^EndToEndTests.DemoTests/' --experimental-maximum-parallelization-width 4)
+    # All at once starve each other until their time limits end them.
+    [[ $target != HubTests ]] || options+=(--experimental-maximum-parallelization-width 6)
     timeout --kill-after=10 "$limit_seconds" \
         swift test --skip-build "${options[@]}" >"$log" 2>&1 &
     child=$!

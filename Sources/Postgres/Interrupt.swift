@@ -7,37 +7,56 @@ import Platform
 ///
 /// A call takes a ticket when it begins. Cancelling marks the ticket, wakes the poll(2) through an
 /// event descriptor and, for a statement, asks the server to stop it (PQcancel) on a queue of its
-/// own, because that connects. A cancelled call ends only after its PQcancel has been delivered,
-/// so that it can never hit the connection's next statement.
+/// own, because that connects. A cancelled call ends only after its PQcancel has come back, so that
+/// it can never hit the connection's next statement; PQcancel knows no time limit, so a connection
+/// whose PQcancel does not come back in time is not used again, and nobody waits for it.
 @safe final class Interrupt: Sendable {
     /// Readable while a cancellation waits to be noticed.
     let wakeup: Int32
+
+    /// How a call ended.
+    enum End {
+        case undisturbed
+        case cancelled
+        /// Cancelled, and its PQcancel is still under way: it may hit whatever comes next.
+        case stuck
+    }
 
     private struct State {
         var last: UInt64 = 0
         var running: UInt64?
         var isCancelled = false
         var isDelivering = false
+        /// What stops a statement of this connection.
+        var request: CancelRequest?
     }
 
     private let state = Locked(State())
-    /// Held while PQcancel runs.
-    private let delivery: Locked<CancelRequest?>
+    /// Readable when a PQcancel has come back.
+    private let delivered: Int32
+    /// How long it is waited for.
+    private let deliveryLimit: Duration = .seconds(5)
     private let queue = DispatchQueue(label: "berth.postgres.cancel")
 
     /// - Throws: `PlatformError` when no descriptor is left.
     init() throws {
         wakeup = try systemCall("eventfd") { berth_pg_eventfd() }
-        delivery = Locked(nil)
+        do {
+            delivered = try systemCall("eventfd") { berth_pg_eventfd() }
+        } catch {
+            _ = Glibc.close(wakeup)
+            throw error
+        }
     }
 
     deinit {
         _ = Glibc.close(wakeup)
+        _ = Glibc.close(delivered)
     }
 
     /// Hands over what stops a statement of this connection.
     func install(_ request: CancelRequest?) {
-        delivery.withLock { $0 = request }
+        state.withLock { $0.request = request }
     }
 
     /// Begins a call.
@@ -51,23 +70,29 @@ import Platform
         }
     }
 
-    /// Ends the call and says whether it was cancelled.
+    /// Ends the call and says how.
     ///
     /// - Parameter isBroken: the connection is not used again, so nobody waits for PQcancel.
-    func end(isBroken: Bool) -> Bool {
+    func end(isBroken: Bool) -> End {
         let isCancelled = state.withLock { state in
-            if !state.isCancelled || isBroken { state.running = nil }
+            // No PQcancel begins from here on.
+            state.running = nil
             return state.isCancelled
         }
-        guard isCancelled, !isBroken else { return isCancelled }
-        delivery.withLock { _ in
-            state.withLock { state in
-                state.running = nil
-                // What nobody noticed in time must not disturb the next call.
-                drain()
-            }
+        guard isCancelled else { return .undisturbed }
+        guard !isBroken else { return .cancelled }
+        let deadline = PollDeadline(after: deliveryLimit)
+        while state.withLock({ $0.isDelivering }) {
+            if deadline.hasPassed { return .stuck }
+            var polled = pollfd(fd: delivered, events: Int16(POLLIN), revents: 0)
+            _ = unsafe poll(&polled, 1, deadline.pollMilliseconds)
         }
-        return true
+        state.withLock { _ in
+            // What nobody noticed in time must not disturb the next call.
+            drain()
+            Self.drain(delivered)
+        }
+        return .cancelled
     }
 
     /// Cancels the call if it still runs; called from any thread, never blocks for long.
@@ -84,15 +109,25 @@ import Platform
     }
 
     /// Takes the wake-up away, so that it is noticed once.
-    func drain() {
+    func drain() { Self.drain(wakeup) }
+
+    private static func drain(_ event: Int32) {
         var count: UInt64 = 0
-        _ = unsafe Glibc.read(wakeup, &count, 8)
+        _ = unsafe Glibc.read(event, &count, 8)
     }
 
     private func deliver(_ ticket: UInt64) {
-        delivery.withLock { request in
-            guard state.withLock({ $0.running == ticket }) else { return }
-            request?.send()
+        let request = state.withLock { state -> CancelRequest? in
+            guard state.running == ticket, let request = state.request else { return nil }
+            state.isDelivering = true
+            return request
+        }
+        guard let request else { return }
+        request.send()
+        state.withLock { state in
+            state.isDelivering = false
+            var one: UInt64 = 1
+            _ = unsafe Glibc.write(delivered, &one, 8)
         }
     }
 }

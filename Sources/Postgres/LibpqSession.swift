@@ -54,6 +54,9 @@ import Platform
     /// The socket's number, for a look at whether an idle connection has something to say.
     var socket: Int32 { unsafe PQsocket(connection) }
 
+    /// The connection is not used again.
+    func giveUp() { isBroken = true }
+
     /// What stops a running statement.
     func cancelRequest() -> CancelRequest? { unsafe CancelRequest(connection) }
 

@@ -295,14 +295,15 @@ public actor PostgresConnection {
             do {
                 let answer = try body()
                 // A statement that succeeded before the cancellation reached it has succeeded.
-                _ = interrupt.end(isBroken: isBroken)
+                if interrupt.end(isBroken: isBroken) == .stuck { session?.giveUp() }
                 return answer
             } catch {
-                let isCancelled = interrupt.end(isBroken: isBroken)
+                let end = interrupt.end(isBroken: isBroken)
+                if end == .stuck { session?.giveUp() }
                 if let error = error as? PostgresError {
                     note(error)
                     let isOurs = error.sqlState == "57014" || error.code == .connectionLost
-                    if isCancelled, isOurs { throw CancellationError() }
+                    if end != .undisturbed, isOurs { throw CancellationError() }
                 }
                 throw error
             }

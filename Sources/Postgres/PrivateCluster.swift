@@ -186,6 +186,8 @@ public actor PrivateCluster {
             "listen_addresses": "", "unix_socket_directories": paths.socketDirectory,
             "unix_socket_permissions": "0700", "port": "5432", "max_connections": "100",
             "shared_buffers": "64MB", "fsync": "on", "jit": "off",
+            // The whole pages that follow a checkpoint are most of the log otherwise.
+            "wal_compression": "lz4",
             // Errors of statements go to whoever sent them, not into a file that grows.
             "log_min_messages": "log", "log_checkpoints": "off", "logging_collector": "off",
             "log_destination": "stderr", "log_line_prefix": "%m [%p] ",

@@ -137,6 +137,27 @@ struct RenderingTests {
         #expect(BackupText.mode(Samples.entry(type: type, mode: mode)) == text)
     }
 
+    @Test("the status of a fleet says which drains are going on, and how far they are")
+    func drains() {
+        var status = Samples.status(hosts: 3)
+        #expect(!StatusText(isColored: false).text(status).contains("drain"))
+        var drain = Samples.operation(
+            .waiting, kind: .drain,
+            waiting: Waiting(
+                reason: .children, sentence: "12 of 61 projects moved, 2 at work"))
+        drain.scopeName = "h2"
+        var batch = drain
+        batch.kind = .batch
+        status.drains = [drain, batch]
+        let lines = StatusText(isColored: false).text(status).split(separator: "\n")
+        #expect(
+            lines.contains {
+                $0.contains("\(drain.id)  drain of h2: 12 of 61 projects moved, 2 at work")
+            })
+        #expect(lines.contains { $0.contains("batch: 12 of 61 projects moved") })
+        #expect(lines.allSatisfy { $0.count <= 110 })
+    }
+
     @Test(
         "the status of a fleet fits one screen, however many hosts there are", arguments: [3, 3000])
     func status(hosts: Int) {

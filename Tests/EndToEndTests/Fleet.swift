@@ -55,6 +55,11 @@ actor Fleet {
         _ = try await process.wait()
     }
 
+    /// Sends a signal to a process of the fleet, which stays.
+    func signal(_ name: String, _ number: Int32) throws {
+        try #require(processes[name], "\(name) runs").signal(number)
+    }
+
     /// Waits until a process of the fleet ends by itself.
     func end(of name: String) async throws -> ChildExit? {
         let removed = processes.removeValue(forKey: name)

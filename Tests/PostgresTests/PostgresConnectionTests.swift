@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import Testing
 
@@ -125,6 +126,34 @@ struct PostgresConnectionTests {
         }
         #expect(error.code == .connectionLost)
         await killer.close()
+    }
+
+    @Test("a server that stops taking connections keeps nobody who is cancelled")
+    func deafToCancel() async throws {
+        try await withOwnCluster { cluster in
+            let connection = try await PostgresConnection.connect(
+                cluster.connectionOptions(database: "postgres"))
+            let watcher = try await PostgresConnection.connect(
+                cluster.connectionOptions(database: "postgres"))
+            let server = try #require(await cluster.processID)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await connection.query("SELECT pg_sleep(60)") }
+                try await eventually {
+                    try await watcher.query(
+                        "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                    ).rows.count == 1
+                }
+                // Its backends go on; a request to cancel is never read.
+                #expect(kill(server, SIGSTOP) == 0)
+                defer { kill(server, SIGCONT) }
+                let cancelled = ContinuousClock.now
+                group.cancelAll()
+                await #expect(throws: CancellationError.self) { try await group.next() }
+                await connection.close()
+                #expect(ContinuousClock.now - cancelled < .seconds(20))
+            }
+            await watcher.close()
+        }
     }
 
     @Test("a connection that cannot be made says where to and why")

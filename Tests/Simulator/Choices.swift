@@ -77,6 +77,7 @@ extension World {
             }
             if rules.options.lease > 0 || hasForgotten || !isOpen { steps.append(.beat(hub: hub)) }
             if budget.hubCrashes > 0, !isCalm { steps.append(.crashHub(hub)) }
+            if budget.skews > 0, !isCalm { steps.append(.skew(hub: hub)) }
         }
     }
 
@@ -145,6 +146,9 @@ extension World {
                 running.stage.rawValue < Running.Stage.observe.rawValue
             {
                 steps.append(.fail(host: host, operation: running.operation))
+            }
+            if budget.ruins > 0, !isCalm, running.stage == .apply, running.stop == .no {
+                steps.append(.failForGood(host: host, operation: running.operation))
             }
         }
         for project in agent.records.indices {
@@ -253,5 +257,6 @@ extension World {
         }
         if isUrgent { return }
         steps.append(.tick(slow: -1))
+        if budget.skews > 0, !isCalm { steps += agents.indices.map { .tick(slow: $0) } }
     }
 }

@@ -127,6 +127,7 @@ public enum Fleets {
         options.forgets = 3
         options.stragglers = 2
         options.failures = 3
+        options.ruins = 1
         options.skews = 2
         options.pauses = 3
         return options

@@ -1,8 +1,6 @@
 /// One run of the fleet along a seed: people and faults first, then calm, in which everything must
 /// come to its end.
 public struct History: Sendable {
-    /// How many steps people and faults have.
-    static let disturbedSteps = 400
     /// How many steps everything may take to come to its end afterwards.
     static let calmSteps = 6000
 
@@ -37,7 +35,7 @@ public struct History: Sendable {
         var random = SeededRandom(seed: seed)
         var outcome = Outcome()
         do {
-            for _ in 0..<Self.disturbedSteps {
+            for _ in 0..<options.disturbedSteps {
                 guard let step = Self.choose(world.steps(rules), &random) else { break }
                 try Self.take(step, &world, rules, &outcome)
             }
@@ -116,7 +114,9 @@ public struct History: Sendable {
     public func minimised(_ outcome: Outcome) -> [String] {
         guard let violation = outcome.violation else { return [] }
         var steps = outcome.taken
-        if violation.invariant.hasPrefix("L") { steps = Array(steps.prefix(Self.disturbedSteps)) }
+        if violation.invariant.hasPrefix("L") {
+            steps = Array(steps.prefix(options.disturbedSteps))
+        }
         var size = max(1, steps.count / 2)
         while size >= 1 {
             var index = 0
@@ -139,8 +139,8 @@ extension Step {
     /// Whether people or a fault do it; otherwise it is what goes on by itself.
     var isFault: Bool {
         switch self {
-        case .cancel, .forget, .write, .straggle, .crashHub, .expire, .giveUp, .fail, .crash,
-            .pause, .skew:
+        case .cancel, .forget, .write, .straggle, .crashHub, .expire, .giveUp, .fail,
+            .failForGood, .crash, .pause, .skew:
             true
         case .run(_, _, let isAnswerLost): isAnswerLost
         case .call(_, _, let fate), .handle(_, _, let fate): fate != .done

@@ -53,7 +53,7 @@ extension World {
             let copy = database.operations[operation].copy
             if copy >= 0 {
                 try invariant(
-                    "I9", !(database.copies[copy].state == .superseded),
+                    "I9", !truth.superseded.contains(copy),
                     "copy \(copy) is given out although it was superseded")
             }
             if copy >= 0, database.copies[copy].state == .pending {
@@ -148,7 +148,9 @@ extension World {
         switch body {
         case .finished(let operation, let epoch, let outcome):
             let isFenced = database.isFenced(operation, epoch: epoch, host: host)
-            guard isFenced || rules.has(.noFence) else { return }
+            let overwrites =
+                rules.has(.terminalChanges) && !database.operations[operation].isLive
+            guard isFenced || rules.has(.noFence) || overwrites else { return }
             try finish(operation, epoch: epoch, outcome, rules)
         case .volume(let observation): try apply(observation, of: host, rules)
         case .gone(let project): gone(project, from: host)

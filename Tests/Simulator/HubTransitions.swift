@@ -35,7 +35,10 @@ extension World {
     /// Takes a lease back that its holder does not keep up.
     mutating func takeBack(_ operation: Int, epoch: Int, _ rules: Rules) throws {
         let body = database.operations[operation]
-        guard database.holder(of: operation, epoch: epoch) != nil else { return }
+        guard let lease = database.holder(of: operation, epoch: epoch) else { return }
+        try invariant(
+            "D7", !database.sessions[lease.session].isOpen || lease.missed >= 2,
+            "operation \(operation) is taken back from session \(lease.session), which holds it")
         let verdict = LeaseVerdict.takenBack(
             isWorkflow: body.kind.isWorkflow, attempt: body.attempts,
             maxAttempts: body.kind.isWorkflow ? 1000 : Self.maxAttempts,

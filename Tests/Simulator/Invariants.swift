@@ -8,7 +8,10 @@ extension World {
         try freshnessIsNotHigh()
         try copiesKeepTheirBackups()
         try guardsAreOne()
+        try movesAreGuarded(rules)
         try nothingIsLost()
+        try strayWritesAreKept()
+        try removalsAreTold(rules)
         try oneWriter()
         try leasesAreFenced(rules)
         try copiesAreOrdered()
@@ -43,13 +46,14 @@ extension World {
         }
     }
 
-    /// I8, D9: the backup of a copy that has not ended is not forgotten.
+    /// I8, D9: the backup of a copy that has not ended, or that has failed, is not forgotten.
     private func copiesKeepTheirBackups() throws {
-        for copy in database.copies.indices where database.copies[copy].state.isOpen {
+        for copy in database.copies.indices
+        where database.copies[copy].state.isOpen || database.copies[copy].state == .failed {
             let backup = database.copies[copy].backup
             try invariant(
                 "I8", database.backups[backup]?.isForgotten == false,
-                "copy \(copy) is open, and its backup \(backup) is gone")
+                "copy \(copy) is \(database.copies[copy].state), and its backup \(backup) is gone")
         }
     }
 
@@ -66,6 +70,63 @@ extension World {
             }
             try invariant(
                 "I7", moves.count <= 1, "\(moves.count) moves of project \(project) at once")
+        }
+    }
+
+    /// I7: a move holds its project's guard until it lets others of its kind have the project.
+    private func movesAreGuarded(_ rules: Rules) throws {
+        for operation in database.operations.indices {
+            let body = database.operations[operation]
+            guard body.kind == .move, body.isLive, !body.isKeyFree else { continue }
+            try invariant(
+                "I7", database.guards[body.project]?.operation == operation,
+                "move \(operation) does not guard project \(body.project)")
+        }
+    }
+
+    /// D4: what was written where a project was not placed stays on that host, if need be in the
+    /// trash.
+    private func strayWritesAreKept() throws {
+        for host in agents.indices {
+            for project in database.placements.indices {
+                let last = truth.strayWrites[quarantineIndex(host, project)]
+                guard last > 0 else { continue }
+                let agent = agents[host]
+                let isHere =
+                    agent.volumes[project]?.content.version == last
+                    || agent.trash.contains {
+                        $0.project == project && $0.content.version == last
+                    }
+                    || agent.staged.contains {
+                        $0.project == project && $0.volume.content.version == last
+                    }
+                try invariant(
+                    "D4", isHere,
+                    "write \(last) of project \(project), which only host \(host) had, is gone")
+            }
+        }
+    }
+
+    /// I4: a volume that a host's ledger holds for gone, and that the hub has quarantined there, is
+    /// told to be gone.
+    private func removalsAreTold(_ rules: Rules) throws {
+        for host in agents.indices {
+            for project in agents[host].records.indices
+            where agents[host].records[project]?.isPresent != true
+                && database.isQuarantined[quarantineIndex(host, project)]
+            {
+                let isTold = agents[host].outbox.contains { entry in
+                    switch entry.body {
+                    case .gone(let gone): gone == project
+                    case .inventory(let all): !all.contains { $0.project == project }
+                    case .finished, .volume: false
+                    }
+                }
+                try invariant(
+                    "I4", isTold,
+                    "the volume of project \(project) is gone from host \(host), and nobody says so"
+                )
+            }
         }
     }
 

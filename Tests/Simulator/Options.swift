@@ -38,8 +38,13 @@ public struct Options: Sendable {
     public var forgets = 0
     public var stragglers = 0
     public var failures = 0
+    /// Failures of a copy's application that nothing mends.
+    public var ruins = 0
+    /// Hubs' clocks that jump, and ticks that an agent's clock misses.
     public var skews = 0
     public var pauses = 0
+    /// How many steps people and faults have before everything has to come to its end.
+    public var disturbedSteps = 400
     public var bugs: Set<PlantedBug> = []
 
     public init() {}
@@ -58,6 +63,7 @@ struct Budget: Hashable, Sendable {
     var forgets: Int
     var stragglers: Int
     var failures: Int
+    var ruins: Int
     var skews: Int
     var pauses: Int
 
@@ -73,6 +79,7 @@ struct Budget: Hashable, Sendable {
         forgets = options.forgets
         stragglers = options.stragglers
         failures = options.failures
+        ruins = options.ruins
         skews = options.skews
         pauses = options.pauses
     }

@@ -42,7 +42,7 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case supersededApplied
     /// A copy does not wait for an earlier one to the same place.
     case copyOvertakes
-    /// A restored volume's predecessor is deleted instead of kept.
+    /// A volume that is retired or replaced is deleted instead of kept in the trash.
     case noTrash
     /// The guard is given back before the placement is switched.
     case guardReleasedEarly

@@ -39,12 +39,20 @@ public enum SimulatorProgram {
     /// - Parameter limit: how many seeds are tried.
     static func find(_ bug: PlantedBug, limit: UInt64) -> (seed: UInt64, violation: Violation)? {
         for seed in 1...limit {
-            let options = Fleets.random(seed: seed, bugs: [bug])
+            let options = Fleets.aimed(at: bug, seed: seed, isPlanted: true)
             if let violation = History(options, seed: seed).run().violation {
                 return (seed, violation)
             }
         }
         return nil
+    }
+
+    /// How many of so many seeds have a broken history without the bug that they aim at.
+    static func falseAlarms(_ bug: PlantedBug, seeds: UInt64) -> Int {
+        (1...seeds).count { seed in
+            let options = Fleets.aimed(at: bug, seed: seed, isPlanted: false)
+            return History(options, seed: seed).run().violation != nil
+        }
     }
 
     private static func search(_ states: Int) -> Bool {

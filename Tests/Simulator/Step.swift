@@ -41,6 +41,7 @@ enum Step: Hashable, Sendable, CustomStringConvertible {
     case stray(Int)
     case work(host: Int, operation: Int)
     case fail(host: Int, operation: Int)
+    case failForGood(host: Int, operation: Int)
     case fence(host: Int, operation: Int)
     case observe(host: Int, project: Int)
     case crash(host: Int)
@@ -80,6 +81,8 @@ enum Step: Hashable, Sendable, CustomStringConvertible {
         case .stray(let index): "network: stray \(index) arrives"
         case .work(let host, let operation): "host \(host): works on operation \(operation)"
         case .fail(let host, let operation): "host \(host): operation \(operation) fails"
+        case .failForGood(let host, let operation):
+            "host \(host): operation \(operation) fails for good"
         case .fence(let host, let operation): "host \(host): fences operation \(operation)"
         case .observe(let host, let project): "host \(host): looks at project \(project)"
         case .crash(let host): "host \(host): its agent is killed"

@@ -9,8 +9,8 @@ extension World {
         switch step {
         case .order: try giveOrder(rules)
         case .orderChecked:
-            truth.checked.removeAll()
-            try order(rules, isChecked: true)
+            guard !truth.checked.isEmpty else { return }
+            try order(truth.checked.removeFirst(), rules, isChecked: true)
         case .cancel(let operation):
             budget.cancels -= 1
             try cancel(operation, rules)
@@ -36,7 +36,7 @@ extension World {
         case .lapse(let session): database.sessions[session].leaseLeft = 0
         case .expireCopy(let copy): endCopy(copy, .expired)
         case .call, .send, .handle, .receive, .giveUp, .stray: try applyNetwork(step, rules)
-        case .work, .fail, .fence, .observe, .crash, .restart, .pause, .resume:
+        case .work, .fail, .failForGood, .fence, .observe, .crash, .restart, .pause, .resume:
             try applyAgent(step, rules)
         case .tick(let slow): tick(slow)
         }
@@ -44,20 +44,17 @@ extension World {
     }
 
     private mutating func giveOrder(_ rules: Rules) throws {
-        guard rules.has(.selectThenInsert) else {
-            try order(rules)
+        let number = ordered
+        ordered += 1
+        let order = rules.options.orders[number]
+        guard rules.has(.selectThenInsert), case .move(let project, _, _) = order,
+            isAccepted(order, .move, project, rules)
+        else {
+            try self.order(number, rules)
             return
         }
         // Two hubs look at once, and both find that the project is free.
-        truth.checked.append(ordered)
-        let order = rules.options.orders[ordered]
-        guard case .move(let project, _, _) = order,
-            isAccepted(order, .move, project, rules)
-        else {
-            truth.checked.removeAll()
-            try self.order(rules)
-            return
-        }
+        truth.checked.append(number)
     }
 
     private mutating func write(_ host: Int, _ project: Int) {
@@ -68,6 +65,8 @@ extension World {
         if placement.host == host, placement.generation == agents[host].records[project]?.generation
         {
             truth.lastPlacedWrite[project] = truth.lastWrite[project]
+        } else {
+            truth.strayWrites[quarantineIndex(host, project)] = truth.lastWrite[project]
         }
     }
 
@@ -236,6 +235,11 @@ extension World {
             else { return }
             agents[host].calls.removeAll { $0.request.slot == .commit(operation) }
             fail("injected", running, host, rules, .retryable)
+        case .failForGood(let host, let operation):
+            budget.ruins -= 1
+            guard let running = agents[host].running.first(where: { $0.operation == operation })
+            else { return }
+            fail("injected", running, host, rules, .terminal)
         case .fence(let host, let operation): stop(operation, .leaseExpired, host)
         case .observe(let host, let project):
             if let seen = observation(host, project, rules) {

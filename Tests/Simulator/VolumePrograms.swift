@@ -191,7 +191,9 @@ extension World {
             }
         case .trash:
             if let volume = agents[host].volumes[project] {
-                agents[host].trash.append(Trashed(project: project, content: volume.content))
+                if !rules.has(.noTrash) {
+                    agents[host].trash.append(Trashed(project: project, content: volume.content))
+                }
                 agents[host].volumes[project] = nil
             }
             go(.dropBase, running, host)

@@ -112,15 +112,15 @@ extension World {
                 operation: operation, source: database.operations[operation].project,
                 destination: destination, backup: backup))
         if !rules.has(.copyUnpinned) { database.pin(backup, .copy(number)) }
+        truth.superseded += older
         if rules.has(.supersededApplied) { return }
         for earlier in older { endCopy(earlier, .superseded) }
     }
 
     // MARK: Orders
 
-    /// Gives the next order; refused where a guard keeps the project.
-    mutating func order(_ rules: Rules, isChecked: Bool = false) throws {
-        let number = ordered
+    /// Gives an order; refused where a guard keeps the project.
+    mutating func order(_ number: Int, _ rules: Rules, isChecked: Bool = false) throws {
         let order = rules.options.orders[number]
         let kind: OperationKind
         let project: Int
@@ -132,7 +132,6 @@ extension World {
         case .move(let moved, _, _): (kind, project, takesGuard) = (.move, moved, true)
         case .copy(let source, _): (kind, project) = (.copy, source)
         }
-        ordered += 1
         guard isChecked || isAccepted(order, kind, project, rules) else { return }
         let id = database.operations.count
         database.operations.append(

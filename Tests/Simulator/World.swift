@@ -55,6 +55,10 @@ struct Truth: Hashable, Sendable {
     var canceled: [Int] = []
     /// Orders that a guard was looked up for, and that are inserted afterwards.
     var checked: [Int] = []
+    /// The last write to each project on each host where it was not placed; 0 for none.
+    var strayWrites: [Int]
+    /// Copies that nobody worked on when a later one to the same place was made.
+    var superseded: [Int] = []
     /// How many reports of each host were applied, each once.
     var applied: [Int]
 }
@@ -98,6 +102,7 @@ struct World: Hashable, Sendable {
             lastWrite: Array(repeating: 0, count: count),
             lastPlacedWrite: Array(repeating: 0, count: count),
             isLossAccepted: Array(repeating: false, count: count),
+            strayWrites: Array(repeating: 0, count: count * options.hosts),
             applied: Array(repeating: 0, count: options.hosts))
         budget = Budget(options)
         for (project, host) in options.projects.enumerated() {

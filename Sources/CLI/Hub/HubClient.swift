@@ -45,7 +45,10 @@ struct HubClient: Sendable {
             do {
                 return try await exchange(request, hub, as: type)
             } catch let failure as CommandFailure {
-                let isPassing = failure.exitCode == .unreachable && failure.code != "tls"
+                // The try before may still be worked on although its connection broke.
+                let isPassing =
+                    failure.exitCode == .unreachable && failure.code != "tls"
+                    || failure.code == "request-in-flight"
                 guard isPassing, attempt < request.tries else { throw failure }
                 try await Task.sleep(for: backoff.delay(afterAttempt: attempt, using: &random))
                 attempt += 1

@@ -20,6 +20,7 @@ struct StatusText: Sendable {
             text += Color.yellow.paint("▲ \(HarmlessText.text(warning))", isColored) + "\n"
         }
         text += "\n" + facts.text
+        if let drains = status.drains, !drains.isEmpty { text += "\n" + going(drains) }
         let troubled = status.hosts.filter { $0.state == .troubled || $0.state == .silent }
         if !troubled.isEmpty { text += "\n" + self.troubled(troubled, status.asOf) }
         if !status.runningOperations.isEmpty { text += "\n" + running(status) }
@@ -84,6 +85,19 @@ struct StatusText: Sendable {
             Color.red.paint(failed, isColored && counts.failedInDay > 0),
         ].joined(separator: " · ")
             + (counts.failedInDay > 0 ? "   → berth operation list --state failed" : "")
+    }
+
+    /// What is done to many projects now, and how far it is.
+    private func going(_ groups: [OperationDescription]) -> String {
+        groups.sorted { $0.id > $1.id }.prefix(8).map { group in
+            let what =
+                group.kind == .drain
+                ? "drain of \(HarmlessText.text(group.scopeName ?? group.scope))" : "batch"
+            let how =
+                group.progress?.message ?? group.waiting?.sentence ?? group.phase
+                ?? group.state.rawValue
+            return "  \(group.id)  \(what): \(HarmlessText.text(how))".prefix(110) + "\n"
+        }.joined()
     }
 
     private func troubled(_ hosts: [HostDescription], _ now: Timestamp) -> String {

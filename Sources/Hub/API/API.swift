@@ -35,7 +35,7 @@ struct API: Sendable {
                     operations: operations)
             ).routes,
             HostRoutes(
-                pool: pool, operations: operations, identifiers: identifiers,
+                pool: pool, desk: desk, identifiers: identifiers,
                 addresses: addresses, fingerprint: authority.fingerprint
             ).routes,
             DrainRoutes(

@@ -18,6 +18,7 @@ struct FleetRoutes: Sendable {
         let running = try await operations.list(
             OperationFilter(state: .running), before: nil, limit: 20)
         let counts = try await operations.counts()
+        let drains = try await operations.groups(limit: 20)
         let status = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             FleetStatus(
                 version: SystemRoutes.version, asOf: identifiers.currentTime,
@@ -26,7 +27,8 @@ struct FleetRoutes: Sendable {
                 worst: try await ProjectReader(transaction).worst(),
                 runningOperations: running, operations: counts,
                 pendingCopies: try await CopyReader(transaction).pendingCount(),
-                warnings: warnings, hostCounts: try await HostReader(transaction).counts())
+                warnings: warnings, hostCounts: try await HostReader(transaction).counts(),
+                drains: drains)
         }
         return try .json(status)
     }

@@ -5,7 +5,7 @@ import Shared
 /// `/v1/hosts`: enrolment, lists, and the test of the way to a host.
 struct HostRoutes: Sendable {
     let pool: PostgresPool
-    let operations: OperationService
+    let desk: OrderDesk
     let identifiers: Identifiers
     /// What join tokens carry.
     let addresses: [String]
@@ -86,11 +86,8 @@ struct HostRoutes: Sendable {
 
     private func check(_ context: RequestContext) async throws -> HTTPResponse {
         let reference = context.parameter("host")
-        let host = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
-            try await RegistryReader(transaction).resolveHost(reference)
+        return try await desk.place(context, body: []) { transaction in
+            .hostCheck(try await RegistryReader(transaction).resolveHost(reference))
         }
-        let created = try await operations.create(
-            .hostCheck(host), by: context.author)
-        return try .accepted(created.operation, isReplay: created.isReplay)
     }
 }

@@ -29,8 +29,8 @@ struct OrderDesk: Sendable {
         key: String?, fingerprint: [UInt8], by author: RegistryWriter.Author,
         _ make: @Sendable (PostgresTransaction) async throws -> OperationOrder
     ) async throws -> CreatedOperation {
-        let created = try await pool.withTransaction {
-            transaction -> (CreatedOperation?, IdempotencyStore.Earlier?) in
+        let (made, earlier) = try await pool.withTransaction {
+            transaction -> ((CreatedOperation, OperationOrder)?, IdempotencyStore.Earlier?) in
             let keys = IdempotencyStore(transaction)
             if let key,
                 let earlier = try await keys.take(
@@ -38,17 +38,19 @@ struct OrderDesk: Sendable {
             {
                 return (nil, earlier)
             }
-            let created = try await operations.create(
-                try await make(transaction), by: author, in: transaction)
+            let order = try await make(transaction)
+            let created = try await operations.create(order, by: author, in: transaction)
             if let key {
                 try await keys.complete(
                     key, actor: author.actor, operation: created.operation.id)
             }
-            return (created, nil)
+            return ((created, order), nil)
         }
-        operations.announce()
-        if let fresh = created.0 { return fresh }
-        guard case .operation(let earlier) = created.1,
+        if let (created, order) = made {
+            operations.announce(order)
+            return created
+        }
+        guard case .operation(let earlier) = earlier,
             let operation = try await operations.describe(earlier)
         else { throw Problem.notFound("the operation of this Idempotency-Key is gone") }
         return CreatedOperation(operation: operation, isReplay: true)

@@ -19,12 +19,7 @@ struct BenchHistory: Sendable {
         let hosts = try await makeHosts(100)
         let bucket = identifiers.make(BucketIdentity.self)
         try await changes.run { change in
-            try await change.record(
-                .bucketCreated(
-                    BucketCreated(
-                        bucket: bucket, name: "local", kind: "directory", region: "default",
-                        settings: .object(["path": .string("/srv/bucket")]), grantMode: .gateway,
-                        isDefault: true)))
+            try await change.record(.bucketCreated(Self.bucket(bucket)))
         }
         var fleet = Fleet()
         for first in stride(from: 0, to: projects, by: Self.projectsPerChange) {
@@ -39,6 +34,61 @@ struct BenchHistory: Sendable {
             }
         }
         return fleet
+    }
+
+    /// A project that is meant to run, on the first of two hosts.
+    struct Pair: Sendable {
+        var hosts: [(host: HostID, ledger: LedgerID)]
+        var project: ProjectID
+        var repository: RepositoryID
+    }
+
+    /// Makes a project with its repository on one of two hosts.
+    func pair() async throws -> Pair {
+        let pair = Pair(
+            hosts: (0..<2).map { _ in
+                (identifiers.make(HostIdentity.self), identifiers.make(LedgerIdentity.self))
+            },
+            project: identifiers.make(ProjectIdentity.self),
+            repository: identifiers.make(RepositoryIdentity.self))
+        let bucket = identifiers.make(BucketIdentity.self)
+        try await changes.run { change in
+            for (number, host) in pair.hosts.enumerated() {
+                try await change.record(
+                    .hostExpected(
+                        HostExpected(host: host.host, name: "host-\(number)", region: "default")))
+                try await change.record(
+                    .hostEnrolled(HostEnrolled(host: host.host, ledger: host.ledger)))
+            }
+            try await change.record(.bucketCreated(Self.bucket(bucket)))
+            try await change.record(
+                .projectCreated(
+                    ProjectCreated(
+                        project: pair.project, name: "web", owner: "bench", region: "default",
+                        uid: 200_000, gid: 200_000,
+                        runtime: RuntimeDescription(command: ["/bin/serve"]),
+                        host: pair.hosts[0].host)))
+            try await change.record(
+                .repositoryCreated(
+                    RepositoryCreated(
+                        repository: pair.repository, project: pair.project, bucket: bucket,
+                        prefix: "web", chunkerPolynomial: "3abc9bff07d9e5")))
+            try await change.record(
+                .placementProvisioned(
+                    PlacementProvisioned(
+                        project: pair.project, host: pair.hosts[0].host, generation: 1,
+                        isProvisioned: true)))
+            try await change.record(
+                .projectWanted(ProjectWanted(project: pair.project, isWantedRunning: true)))
+        }
+        return pair
+    }
+
+    private static func bucket(_ bucket: BucketID) -> BucketCreated {
+        BucketCreated(
+            bucket: bucket, name: "local", kind: "directory", region: "default",
+            settings: .object(["path": .string("/srv/bucket")]), grantMode: .gateway,
+            isDefault: true)
     }
 
     private func makeHosts(_ count: Int) async throws -> [HostID] {

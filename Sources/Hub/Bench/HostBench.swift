@@ -14,9 +14,12 @@ struct HostBench: Sendable {
     let identifiers: Identifiers
     /// The hub's process.
     let process: Int32
+    let parts: BenchParts
 
     private static let hosts = 3000
     private static let idle: Duration = .seconds(30)
+    /// How many operations are made for idle agents, one for each of the last hosts.
+    private static let woken = 300
 
     private struct Agent: Sendable {
         var host: HostID
@@ -40,15 +43,18 @@ struct HostBench: Sendable {
         }
         try await store.fill(
             agents.map { ($0.host, $0.ledger, BearerToken.hash(of: $0.token)) })
+        let admin = BearerToken(new: .admin)
+        try await store.fillAdmin(admin.hash)
         let before = try residentKibibytes()
         let client = try client()
+        let leased = Locked<[OperationID: ContinuousClock.Instant]>([:])
         try await withThrowingTaskGroup(of: Void.self) { group in
             let open = Locked(0)
             for (index, agent) in agents.enumerated() {
                 group.addTask {
                     // As agents are: not all in the same second.
                     try await Task.sleep(for: .milliseconds(index * 4))
-                    try await live(agent, client, open)
+                    try await live(agent, client, open, leased)
                 }
             }
             defer { group.cancelAll() }
@@ -57,22 +63,62 @@ struct HostBench: Sendable {
             }
             // Until all have asked twice.
             try await Task.sleep(for: .seconds(25))
-            try await store.logStatements(true)
-            try await Task.sleep(for: .seconds(1))
-            let first = try statements()
-            try await Task.sleep(for: Self.idle)
-            let second = try statements()
-            try await store.logStatements(false)
-            figure(
-                "idle_hosts_queries_per_second",
-                Double(second - first) / (Self.idle / .seconds(1)), "queries/s")
-            let after = try residentKibibytes()
-            figure(
-                "idle_host_connection_kib", Double(after - before) / Double(agents.count), "KiB")
+            if parts.has("idle") {
+                try await measureIdle(store)
+                let after = try residentKibibytes()
+                figure(
+                    "idle_host_connection_kib", Double(after - before) / Double(agents.count),
+                    "KiB")
+            }
+            if parts.has("wake") {
+                try await wake(agents.suffix(Self.woken), admin.text, client, leased)
+            }
         }
-        try await reports(agents, client, connection, options: owner)
+        if parts.has("reports") {
+            try await reports(agents, client, connection, options: owner)
+        }
         await connection.close()
     }
+
+    /// Counts the statements while nobody has anything to do.
+    private func measureIdle(_ store: HostBenchStore) async throws {
+        try await store.logStatements(true)
+        try await Task.sleep(for: .seconds(1))
+        let first = try statements()
+        try await Task.sleep(for: Self.idle)
+        let second = try statements()
+        try await store.logStatements(false)
+        figure(
+            "idle_hosts_queries_per_second", Double(second - first) / (Self.idle / .seconds(1)),
+            "queries/s")
+    }
+
+    /// From an order over the API to the answer of a long poll of its host, while all are connected.
+    private func wake(
+        _ agents: ArraySlice<Agent>, _ token: String, _ client: HTTPClient,
+        _ leased: Locked<[OperationID: ContinuousClock.Instant]>
+    ) async throws {
+        var asked: [(OperationID, ContinuousClock.Instant)] = []
+        for agent in agents {
+            let begin = ContinuousClock.now
+            let made: OperationDescription = try await send(
+                client, token, "hosts/\(agent.host)/check", Empty())
+            asked.append((made.id, begin))
+            try await Task.sleep(for: .milliseconds(30))
+        }
+        try await Task.sleep(for: .seconds(2))
+        let known = leased.withLock { $0 }
+        let times = try asked.map { operation, begin in
+            guard let heard = known[operation] else {
+                throw HubError(.database, "operation \(operation) was not given out")
+            }
+            return (heard - begin) / .milliseconds(1)
+        }.sorted()
+        figure("agent_wakeup_ms_p50", times[times.count / 2], "ms")
+        figure("agent_wakeup_ms_p99", times[times.count * 99 / 100], "ms")
+    }
+
+    private struct Empty: Encodable, Sendable {}
 
     private func client() throws -> HTTPClient {
         var options = HTTPClientOptions()
@@ -86,10 +132,11 @@ struct HostBench: Sendable {
     // MARK: An agent that has nothing to do
 
     private func live(
-        _ agent: Agent, _ client: HTTPClient, _ open: Locked<Int>
+        _ agent: Agent, _ client: HTTPClient, _ open: Locked<Int>,
+        _ leased: Locked<[OperationID: ContinuousClock.Instant]>
     ) async throws {
         let terms: OpenSessionAnswer = try await send(
-            client, agent, "sessions",
+            client, agent.token, "agent/sessions",
             OpenSessionRequest(
                 session: agent.session, ledger: agent.ledger, agentVersion: "bench",
                 timeline: nil))
@@ -100,18 +147,23 @@ struct HostBench: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 while !Task.isCancelled {
-                    let _: LeaseAnswer = try await send(
-                        client, agent, "lease",
+                    let answer: LeaseAnswer = try await send(
+                        client, agent.token, "agent/lease",
                         LeaseRequest(
                             session: agent.session,
                             request: identifiers.make(RequestIdentity.self), capacity: 4,
                             waitMilliseconds: 30_000))
+                    let now = ContinuousClock.now
+                    leased.withLock { leased in
+                        for operation in answer.operations { leased[operation.id] = now }
+                    }
+                    try await finish(answer.operations, agent, client)
                 }
             }
             group.addTask {
                 while !Task.isCancelled {
                     let _: HeartbeatAnswer = try await send(
-                        client, agent, "heartbeat",
+                        client, agent.token, "agent/heartbeat",
                         HeartbeatRequest(session: agent.session, held: [], status: status))
                     try await Task.sleep(for: .milliseconds(terms.heartbeatMilliseconds))
                 }
@@ -121,19 +173,38 @@ struct HostBench: Sendable {
         }
     }
 
+    /// Each host gets one operation at most, and its outcome is its first report.
+    private func finish(
+        _ operations: [LeasedOperation], _ agent: Agent, _ client: HTTPClient
+    ) async throws {
+        guard let operation = operations.first else { return }
+        let outcome = OperationOutcome(
+            operation: operation.id, epoch: operation.epoch, state: .succeeded, result: nil,
+            failure: nil)
+        let _: ReportsAnswer = try await send(
+            client, agent.token, "agent/reports",
+            ReportsRequest(
+                session: agent.session, ledger: agent.ledger,
+                reports: [
+                    Report(
+                        sequence: 1, time: identifiers.currentTime,
+                        content: .operationFinished(outcome))
+                ]))
+    }
+
     private func send<Body: Encodable & Sendable, Answer: Decodable>(
-        _ client: HTTPClient, _ agent: Agent, _ path: String, _ body: Body
+        _ client: HTTPClient, _ token: String, _ path: String, _ body: Body
     ) async throws -> Answer {
         let response = try await client.send(
             HTTPClientRequest(
                 method: "POST",
                 url: "https://\(configuration.listen.host):\(configuration.listen.port)"
-                    + "/v1/agent/\(path)",
+                    + "/v1/\(path)",
                 headers: [
-                    "Authorization": "Bearer \(agent.token)", "Content-Type": "application/json",
+                    "Authorization": "Bearer \(token)", "Content-Type": "application/json",
                 ], body: .bytes(try JSON.encode(body)), deadline: .seconds(90)))
         let bytes = try await response.body.collect(limitBytes: 1 << 20)
-        guard response.status == 200 else {
+        guard (200..<300).contains(response.status) else {
             throw HubError(
                 .database,
                 "\(path) was answered \(response.status): \(String(decoding: bytes, as: UTF8.self))"
@@ -167,7 +238,7 @@ struct HostBench: Sendable {
                             session: identifiers.make(SessionIdentity.self))
                         guard let agent = known[host] else { break }
                         let answer: ReportsAnswer = try await send(
-                            client, agent, "reports", request)
+                            client, agent.token, "agent/reports", request)
                         guard answer.applied == request.reports.last?.sequence else {
                             throw HubError(.database, "a batch was not applied")
                         }

@@ -11,6 +11,7 @@ struct OperationBench: Sendable {
     let directory: String
     /// The command that runs a peer; empty runs none.
     let peers: [String]
+    let parts: BenchParts
     let configuration: Configuration
     let identifiers: Identifiers
     let log: Logger
@@ -48,36 +49,48 @@ struct OperationBench: Sendable {
 
     private func measure(_ cluster: PrivateCluster) async throws {
         let peers = PeerBench(command: peers, cluster: cluster)
+        if parts.has("drain") { try await measureDraining(cluster, peers) }
+        if parts.has("single") {
+            let single = try await median(of: 3) { number in
+                try await drain(cluster, "ours_1_\(number)", batch: 1)
+            }
+            figure("operations_per_second_single", single.rate, "operations/s")
+            if let one = try await peers.drain("procrastinate", count: 4000) {
+                figure("operations_per_second_single_ratio", single.rate / one.rate, "x")
+            }
+        }
+        if parts.has("wake") {
+            try await wake(cluster)
+            try await peers.wake()
+        }
+        if parts.has("move") {
+            let bench = try await open(cluster, "ours_move")
+            await bench.pool.close()
+            try await MoveBench(options: bench.options, identifiers: identifiers, log: log).run()
+        }
+        if parts.has("held") {
+            try await HeldSnapshotBench(
+                cluster: cluster, open: { try await open(cluster, $0) }, identifiers: identifiers,
+                log: log
+            ).run()
+        }
+    }
+
+    private func measureDraining(_ cluster: PrivateCluster, _ peers: PeerBench) async throws {
         let best = try await peers.drain(count: Self.drained)
-        var rates: [Int: Double] = [:]
-        for batch in [10, 100] {
+        for (batch, ceiling) in Self.ceilings.sorted(by: { $0.key < $1.key }) {
             let run = try await median(of: 3) { number in
                 try await drain(cluster, "ours_\(batch)_\(number)", batch: batch)
             }
-            rates[batch] = run.rate
             if batch == 100 { figure("wal_bytes_per_operation", run.walBytes, "bytes") }
-        }
-        for (batch, ceiling) in Self.ceilings.sorted(by: { $0.key < $1.key }) {
-            let rate = rates[batch] ?? 0
-            figure("operations_per_second_\(batch)", rate, "operations/s")
+            figure("operations_per_second_\(batch)", run.rate, "operations/s")
             print(
                 "the ceiling of plain SQL at batch \(batch) is \(Int(ceiling))/s; this is "
-                    + "\(Int(rate / ceiling * 100)) % of it")
-            if let best { figure("operations_per_second_ratio_\(batch)", rate / best.rate, "x") }
+                    + "\(Int(run.rate / ceiling * 100)) % of it")
+            if let best {
+                figure("operations_per_second_ratio_\(batch)", run.rate / best.rate, "x")
+            }
         }
-        let single = try await median(of: 3) { number in
-            try await drain(cluster, "ours_1_\(number)", batch: 1)
-        }
-        figure("operations_per_second_single", single.rate, "operations/s")
-        if let one = try await peers.drain("procrastinate", count: 4000) {
-            figure("operations_per_second_single_ratio", single.rate / one.rate, "x")
-        }
-        try await wake(cluster)
-        try await peers.wake()
-        try await HeldSnapshotBench(
-            cluster: cluster, open: { try await open(cluster, $0) }, identifiers: identifiers,
-            log: log
-        ).run()
     }
 
     // MARK: Draining
@@ -165,7 +178,7 @@ struct OperationBench: Sendable {
             defer { group.cancelAll() }
             try await Task.sleep(for: .seconds(1))
             var asked: [(OperationID, ContinuousClock.Instant)] = []
-            for _ in 0..<1000 {
+            for _ in 0..<500 {
                 let begin = ContinuousClock.now
                 asked.append((try await bench.store.create(bench.changes), begin))
                 try await Task.sleep(for: .milliseconds(30))

@@ -9,12 +9,12 @@ import Shared
 /// Prints one `figure` line a number.
 struct RegistryBench: Sendable {
     let directory: String
+    let parts: BenchParts
     let configuration: Configuration
     let identifiers: Identifiers
     let log: Logger
 
     private static let hosts = 3000
-    private static let projects = 1_000_000
     private static let window: Duration = .seconds(5)
 
     func run() async throws {
@@ -44,17 +44,17 @@ struct RegistryBench: Sendable {
     private func measure(_ cluster: PrivateCluster) async throws {
         try await cluster.initialize()
         try await cluster.start()
-        let log = try await database("bench_log", cluster)
-        try await measureLog(log)
+        if parts.has("log") { try await measureLog(try await database("bench_log", cluster)) }
+        guard parts.has("pages") || parts.has("reports") else { return }
         let fleet = try await database("bench_fleet", cluster)
         let begin = ContinuousClock.now
         let connection = try await PostgresConnection.connect(unhurried(fleet))
         try await RegistryBenchStore(connection: connection).fill(
-            hosts: Self.hosts, projects: Self.projects)
+            hosts: Self.hosts, projects: parts.projects)
         await connection.close()
-        print("filled with \(Self.projects) projects in \(seconds(.now - begin)) s")
-        try await measurePages(fleet)
-        try await measureReports(fleet)
+        print("filled with \(parts.projects) projects in \(seconds(.now - begin)) s")
+        if parts.has("pages") { try await measurePages(fleet) }
+        if parts.has("reports") { try await measureReports(fleet) }
     }
 
     private func database(
@@ -77,16 +77,18 @@ struct RegistryBench: Sendable {
     // MARK: The log
 
     private func measureLog(_ options: PostgresOptions) async throws {
-        let pool = PostgresPool(options, limits: PostgresPool.Limits(connections: 16))
+        // As the hub asks.
+        let pool = PostgresPool(
+            StablePlans.of(options), limits: PostgresPool.Limits(connections: 16))
         let timeline = identifiers.make(TimelineIdentity.self)
         try await pool.withTransaction { transaction in
             try await HubRowStore(transaction).insert(timeline: timeline, keyringCheck: [0])
         }
         let changes = ChangeRunner(pool: pool, bell: OperationBell())
         let history = BenchHistory(changes: changes, identifiers: identifiers)
-        let fleet = try await history.make(projects: 12_000)
+        let fleet = try await history.make(projects: 6000)
         let rate = try await perSecond(clients: 16) { client, turn in
-            let project = fleet.projects[(client * 700 + turn % 700) % fleet.projects.count]
+            let project = fleet.projects[(client * 350 + turn % 350) % fleet.projects.count]
             try await changes.run { change in
                 try await change.record(
                     .projectWanted(ProjectWanted(project: project, isWantedRunning: turn % 2 == 0)))
@@ -116,7 +118,7 @@ struct RegistryBench: Sendable {
     // MARK: Pages and numbers
 
     private func measurePages(_ options: PostgresOptions) async throws {
-        let pool = PostgresPool(options)
+        let pool = PostgresPool(StablePlans.of(options))
         var random = Random()
         let rollup = try await median(50) {
             try await pool.withTransaction { transaction in
@@ -164,7 +166,8 @@ struct RegistryBench: Sendable {
 
     private func measureReports(_ options: PostgresOptions) async throws {
         let clients = 8
-        let pool = PostgresPool(options, limits: PostgresPool.Limits(connections: clients))
+        let pool = PostgresPool(
+            StablePlans.of(options), limits: PostgresPool.Limits(connections: clients))
         let reports = ReportApplication(
             ChangeRunner(pool: pool, bell: OperationBell()), log: log)
         let session = identifiers.make(SessionIdentity.self)

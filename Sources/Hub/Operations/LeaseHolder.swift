@@ -29,6 +29,9 @@ struct LeaseHolder: Sendable {
             }
         }
 
+        /// Forgets all; only when nothing of them is worked on any more.
+        func clear() { held.withLock { $0 = [:] } }
+
         func drop(_ operation: OperationID, epoch: Int64) {
             held.withLock { held in
                 if held[operation] == epoch { held[operation] = nil }
@@ -70,6 +73,8 @@ struct LeaseHolder: Sendable {
     private func hold(
         _ session: SessionID, _ work: @escaping @Sendable (SessionID) async throws -> Void
     ) async throws {
+        // What the session before was interrupted at is not held any more.
+        leases.clear()
         let fence = Locked(LeaseFence(renewedAt: .now, lease: lease))
         try await open(session)
         try await withThrowingTaskGroup(of: Void.self) { group in

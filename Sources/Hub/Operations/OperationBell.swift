@@ -14,6 +14,9 @@ final class OperationBell: Sendable {
         var isClosed = false
         var isWatched = false
         var listener: CheckedContinuation<Void, Never>?
+        /// Something may be ready somewhere, and nobody has looked since.
+        var isLookWanted = false
+        var lookout: CheckedContinuation<Void, Never>?
     }
 
     /// The hub's own lane.
@@ -78,7 +81,60 @@ final class OperationBell: Sendable {
         for entry in woken { entry.waiter.resume() }
     }
 
-    /// Rings every lane of this process: another hub's message came.
+    /// Another hub says that something is ready or has ended, and not in which lane.
+    ///
+    /// Thousands of idle agents must not all ask the database then: who looks at the lanes for all
+    /// of them does so at once. Without one everybody is woken.
+    func hint() {
+        let (isWatched, lookout) = state.withLock { state in
+            guard state.isWatched else { return (false, nil as CheckedContinuation<Void, Never>?) }
+            let lookout = state.lookout
+            state.lookout = nil
+            if lookout == nil { state.isLookWanted = true }
+            return (true, lookout)
+        }
+        guard isWatched else { return ringAll() }
+        wake(Self.hub)
+        wake(Self.ended)
+        lookout?.resume()
+    }
+
+    /// Waits for a hint; at most for `limit`.
+    ///
+    /// - Throws: `CancellationError`.
+    func hinted(atMost limit: Duration) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.hinted() }
+            group.addTask { try await Task.sleep(for: limit) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        try Task.checkCancellation()
+    }
+
+    private func hinted() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let isDue = state.withLock { state in
+                    if state.isLookWanted || Task.isCancelled {
+                        state.isLookWanted = false
+                        return true
+                    }
+                    state.lookout = waiter
+                    return false
+                }
+                if isDue { waiter.resume() }
+            }
+        } onCancel: {
+            state.withLock { state in
+                let lookout = state.lookout
+                state.lookout = nil
+                return lookout
+            }?.resume()
+        }
+    }
+
+    /// Rings every lane of this process.
     func ringAll() {
         let woken = state.withLock { state in
             state.everywhere &+= 1

@@ -86,7 +86,7 @@ struct OperationLimits: Sendable {
             try await store.keepClaimsOut()
             try await store.fit(resource)
         }
-        changes.bell.ringAll()
+        changes.bell.hint()
         changes.bell.ring([OperationBell.hub])
     }
 

@@ -71,7 +71,7 @@ struct OperationService: Sendable {
         let created = try await pool.withTransaction(retry: PostgresRetry()) { transaction in
             try await create(order, by: author, in: transaction)
         }
-        announce()
+        announce(order)
         return created
     }
 
@@ -92,10 +92,11 @@ struct OperationService: Sendable {
     /// Whether this hub is about to end: streams should too.
     var isClosed: Bool { bell.isClosed }
 
-    /// Wakes all who wait for work; only after a commit.
-    func announce() {
-        bell.ringAll()
-        bell.ring([OperationBell.hub])
+    /// Wakes who waits for what was ordered; only after a commit.
+    func announce(_ order: OperationOrder) {
+        var lane = OperationBell.hub
+        if case .hostCheck(let host) = order { lane = host.uuid }
+        bell.ring([lane])
     }
 
     // MARK: Agents; the host comes from the request's token
@@ -266,6 +267,14 @@ struct OperationService: Sendable {
         try await pool.withTransaction { transaction in
             try await OperationReader(transaction).operations(
                 filter, before: before, limit: min(max(limit, 1), 1000))
+        }
+    }
+
+    /// Drains and batches that have not ended, newest first.
+    func groups(limit: Int) async throws -> [OperationDescription] {
+        try await pool.withTransaction { transaction in
+            let reader = OperationReader(transaction)
+            return try await reader.operations(try await reader.liveGroups(limit: limit))
         }
     }
 

@@ -118,7 +118,9 @@ struct OperationWorker: Service {
         switch ending {
         case .succeeded, .canceled:
             try await batcher.add(
-                FinishedOperation(id: operation.id, epoch: operation.epoch, ending: ending),
+                FinishedOperation(
+                    id: operation.id, epoch: operation.epoch, ending: ending,
+                    isAlone: operation.root == operation.id),
                 held: holder.leases.count)
         case .failed, .expired:
             try await fail(operation, ending)

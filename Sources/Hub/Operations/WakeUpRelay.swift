@@ -18,7 +18,7 @@ struct WakeUpRelay: Service {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await messages.run() }
             group.addTask {
-                for await _ in messages.events { bell.ringAll() }
+                for await _ in messages.events { bell.hint() }
             }
             group.addTask { try await send() }
             defer { group.cancelAll() }

@@ -41,7 +41,9 @@ struct WorkerSession: Sendable {
                 session: session, milliseconds: interval.milliseconds)
         }
         guard let stale else { throw OperationProblem.sessionEnded }
-        for lease in stale {
+        // What is listed is held, also where somebody else had the lease's row just then.
+        let held = Set(leases.map { [$0.operation: $0.epoch] })
+        for lease in stale where !held.contains([lease.operation: lease.epoch]) {
             try await rescue.takeBack(lease, unlistedMilliseconds: interval.milliseconds)
         }
     }

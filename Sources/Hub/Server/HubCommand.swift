@@ -69,19 +69,22 @@ public enum HubCommand {
         _ call: HubCall, identifiers: Identifiers, logger: Logger
     ) async throws {
         let configuration = try Configuration.load(dataDirectory: call.dataDirectory)
+        let parts = BenchParts { name in
+            unsafe getenv(name).map { unsafe String(cString: $0) }
+        }
         if call.verb == .benchHosts {
             try await HostBench(
                 directory: HubDirectory(path: call.dataDirectory), configuration: configuration,
-                identifiers: identifiers, process: call.process
+                identifiers: identifiers, process: call.process, parts: parts
             ).run()
         } else if call.verb == .benchOperations {
             try await OperationBench(
-                directory: call.dataDirectory, peers: call.peers, configuration: configuration,
-                identifiers: identifiers, log: logger
+                directory: call.dataDirectory, peers: call.peers, parts: parts,
+                configuration: configuration, identifiers: identifiers, log: logger
             ).run()
         } else {
             try await RegistryBench(
-                directory: call.dataDirectory, configuration: configuration,
+                directory: call.dataDirectory, parts: parts, configuration: configuration,
                 identifiers: identifiers, log: logger
             ).run()
         }

@@ -58,13 +58,11 @@ struct CopyReader: Sendable {
     func copies(
         state: CopyState?, before: CopyID?, limit: Int
     ) async throws -> [CopyDescription] {
-        let result = try await transaction.query(
-            """
-            \(fragment: Self.selection)
-            WHERE (\(state?.rawValue)::text IS NULL OR c.state = \(state?.rawValue)::text)
-                AND (\(before)::uuid IS NULL OR c.id < \(before)::uuid)
-            ORDER BY c.id DESC LIMIT \(limit)
-            """)
+        var sql: PostgresQuery = "\(fragment: Self.selection) WHERE true"
+        if let state { sql.append(" AND c.state = \(state.rawValue)") }
+        if let before { sql.append(" AND c.id < \(before)") }
+        sql.append(PostgresQuery(stringLiteral: " ORDER BY c.id DESC LIMIT \(limit)"))
+        let result = try await transaction.query(sql)
         return try result.rows.map(description)
     }
 

@@ -46,6 +46,16 @@ struct HostBenchStore: Sendable {
         try await connection.execute(script: "VACUUM ANALYZE")
     }
 
+    /// A token of an operator.
+    func fillAdmin(_ hash: [UInt8]) async throws {
+        // 7.
+        try await connection.query(
+            """
+            INSERT INTO tokens (id, kind, hash, name)
+            VALUES (gen_random_uuid(), 'admin', \(hash), 'bench')
+            """)
+    }
+
     /// Whether the server writes every statement to its log.
     func logStatements(_ isOn: Bool) async throws {
         let value = isOn ? "0" : "-1"

@@ -18,13 +18,20 @@ struct IdempotencyStore: Sendable {
         case answer(JSONValue)
     }
 
-    /// Takes a key, waiting for another request that is just using it.
+    /// Takes a key.
     ///
     /// - Returns: what the earlier request with this key and body came to, or nil when this is the
     ///   first.
-    /// - Throws: `Problem` 422 when the key was used with another body, 409 when the request that
-    ///   took it has left nothing behind.
+    /// - Throws: `Problem` 422 when the key was used with another body, 409 while another request
+    ///   is just using it.
     func take(_ key: String, actor: String, fingerprint: [UInt8]) async throws -> Earlier? {
+        // 5. Held until the transaction ends: nobody waits with a connection for another's request.
+        let free = try await transaction.query(
+            """
+            SELECT pg_try_advisory_xact_lock(
+                hashtextextended(\(key), hashtextextended(\(actor), 0))) AS is_free
+            """)
+        guard try free.one().decode("is_free", as: Bool.self) else { throw Self.inFlight }
         // 1.
         let inserted = try await transaction.query(
             """
@@ -52,7 +59,11 @@ struct IdempotencyStore: Sendable {
         if let answer = try row.decode("answer", as: JSONColumn<JSONValue>?.self) {
             return .answer(answer.value)
         }
-        throw Problem(
+        throw Self.inFlight
+    }
+
+    private static var inFlight: Problem {
+        Problem(
             status: 409, code: "request-in-flight", title: "The request is being worked on",
             detail: "a request with this Idempotency-Key has not been answered yet",
             hint: "wait a second and repeat it")

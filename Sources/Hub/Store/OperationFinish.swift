@@ -7,6 +7,8 @@ struct FinishedOperation: Sendable {
     var epoch: Int64
     /// Succeeded, or stopped as it was asked to.
     var ending: OperationEnding
+    /// Whether it is known to have no parent, so that nobody is to be woken.
+    var isAlone = false
 }
 
 /// Ends many operations in one statement: the commit point of them all.
@@ -19,30 +21,50 @@ struct OperationFinish: Sendable {
         var lanes: Set<String> = []
     }
 
-    /// What follows for those whose lease was still held.
+    /// Whose lease was still held: they leave the tables of the living, and their places.
     ///
-    /// By keys, not by places: a heartbeat may have moved a row since the statement began, and its new
-    /// place is not there for this statement.
-    private static let effects: PostgresQuery = """
+    /// A heartbeat that has a row just then is waited for: what is deleted is the row as it left it.
+    private static let leave: PostgresQuery = """
         ), left_run AS (
-            DELETE FROM operation_run
-            WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
+            DELETE FROM operation_run r USING given g
+            WHERE r.operation = g.operation AND r.epoch = g.epoch
+                AND EXISTS (SELECT FROM sessions s WHERE s.id = r.session
+                    AND s.host IS NOT DISTINCT FROM g.host)
+                AND EXISTS (SELECT FROM operation_live l WHERE l.operation = g.operation
+                    AND NOT l.is_workflow AND NOT l.is_copy)
+            RETURNING r.operation, r.epoch, g.state, g.result, r.attempt, r.claimed_at,
+                r.begun_at, r.session
         ), left_live AS (
-            DELETE FROM operation_live
-            WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
+            DELETE FROM operation_live l USING left_run r WHERE l.operation = r.operation
+            RETURNING l.operation, l.parent, l.child_key, l.lane
         ), places AS (
             UPDATE slots SET operation = NULL, epoch = NULL
-            WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
+            WHERE operation = ANY(ARRAY(SELECT operation FROM left_run))
         ), cancel AS (
             DELETE FROM operation_cancel
-            WHERE operation = ANY(ARRAY(SELECT operation FROM gone))
+            WHERE operation = ANY(ARRAY(SELECT operation FROM left_run))
             RETURNING operation, requested_by, requested_at
+        ), ended AS (
+            INSERT INTO operation_end (operation, epoch, state, result, cancel_confirmed,
+                attempt, owner, claimed_at, begun_at, cancel_requested_by,
+                cancel_requested_at)
+            SELECT r.operation, r.epoch, r.state, r.result,
+                CASE WHEN r.state = 'canceled' THEN true END, r.attempt,
+                (SELECT s.name FROM sessions s WHERE s.id = r.session),
+                r.claimed_at, coalesce(r.begun_at, r.claimed_at), c.requested_by,
+                c.requested_at
+            FROM left_run r LEFT JOIN cancel c ON c.operation = r.operation
+        """
+
+    /// What follows for those that have parents.
+    private static let effects: PostgresQuery = """
         ), child AS (
-            UPDATE operation_children c SET state = g.state, result = g.result
-            FROM gone g WHERE c.ctid = g.noted
+            UPDATE operation_children c SET state = r.state, result = r.result
+            FROM left_live l JOIN left_run r ON r.operation = l.operation
+            WHERE l.parent IS NOT NULL AND c.parent = l.parent AND c.key = l.child_key
         ), woken AS (
             DELETE FROM operation_waiting WHERE operation = ANY(ARRAY(
-                SELECT parent FROM gone WHERE parent IS NOT NULL))
+                SELECT parent FROM left_live WHERE parent IS NOT NULL))
             RETURNING operation, tries, begun_at
         ), ready AS (
             INSERT INTO operation_ready (lane, priority, share, operation, tries, begun_at)
@@ -50,17 +72,8 @@ struct OperationFinish: Sendable {
                 THEN ~l.share ELSE l.share END, l.operation, w.tries, w.begun_at
             FROM woken w JOIN operation_live l ON l.operation = w.operation
             RETURNING lane
-        ), ended AS (
-            INSERT INTO operation_end (operation, epoch, state, result, cancel_confirmed,
-                attempt, owner, claimed_at, begun_at, cancel_requested_by,
-                cancel_requested_at)
-            SELECT g.operation, g.epoch, g.state, g.result,
-                CASE WHEN g.state = 'canceled' THEN true END, g.attempt, g.owner,
-                g.claimed_at, coalesce(g.begun_at, g.claimed_at), c.requested_by,
-                c.requested_at
-            FROM gone g LEFT JOIN cancel c USING (operation)
         )
-        SELECT operation, lane FROM gone
+        SELECT operation, lane FROM left_live
         UNION ALL SELECT NULL, lane FROM ready
         """
 
@@ -86,31 +99,24 @@ struct OperationFinish: Sendable {
             guard case .succeeded(let result?) = finished.ending else { return "" }
             return try JSON.text(result)
         }
-        // 1. Fenced by the epoch; who finds no row has lost the lease.
-        let result = try await transaction.query(
-            """
+        let given: PostgresQuery = """
             WITH given AS MATERIALIZED (
                 SELECT g.id::uuid AS operation, g.epoch, g.state,
-                    nullif(g.result, '')::jsonb AS result
+                    nullif(g.result, '')::jsonb AS result, \(host)::uuid AS host
                 FROM unnest(\(names)::text[], \(epochs)::bigint[], \(states)::text[],
                     \(results)::text[]) AS g (id, epoch, state, result)
-            ), gone AS MATERIALIZED (
-                SELECT g.operation, g.epoch, g.state, g.result, r.attempt, r.claimed_at,
-                    r.begun_at, s.owner, l.parent, l.lane, c.noted
-                FROM given g
-                CROSS JOIN LATERAL (SELECT session, attempt, claimed_at, begun_at
-                    FROM operation_run WHERE operation = g.operation AND epoch = g.epoch
-                    LIMIT 1 FOR UPDATE) r
-                CROSS JOIN LATERAL (SELECT name AS owner FROM sessions WHERE id = r.session
-                    AND host IS NOT DISTINCT FROM \(host)::uuid LIMIT 1) s
-                CROSS JOIN LATERAL (SELECT parent, child_key, lane
-                    FROM operation_live WHERE operation = g.operation
-                        AND NOT is_workflow AND NOT is_copy LIMIT 1 FOR UPDATE) l
-                LEFT JOIN LATERAL (SELECT ctid AS noted FROM operation_children
-                    WHERE parent = l.parent AND key = l.child_key LIMIT 1) c
-                    ON l.parent IS NOT NULL
-            \(fragment: Self.effects)
-            """)
+            """
+        // 1. Fenced by the epoch; who finds no row has lost the lease. Most of the time of a batch is
+        // what its statement has parts for, so those that nobody waits for have a shorter one.
+        let result =
+            finished.allSatisfy(\.isAlone)
+            ? try await transaction.query(
+                """
+                \(fragment: given) \(fragment: Self.leave)
+                ) SELECT operation, lane FROM left_live
+                """)
+            : try await transaction.query(
+                "\(fragment: given) \(fragment: Self.leave) \(fragment: Self.effects)")
         var outcome = Outcome()
         for row in result.rows {
             outcome.lanes.insert(try row.decode("lane"))

@@ -103,23 +103,32 @@ struct OperationReader: Sendable {
         return try result.rows.map { try OperationRow($0).description() }
     }
 
+    /// The drains and batches that have not ended, newest first.
+    func liveGroups(limit: Int) async throws -> [OperationID] {
+        let kinds = OperationKind.allCases.filter(\.isGroup).map(\.rawValue)
+        // 7.
+        let result = try await transaction.query(
+            """
+            SELECT operation FROM operation_live WHERE kind = ANY(\(kinds)) AND parent IS NULL
+            ORDER BY operation DESC LIMIT \(limit)
+            """)
+        return try result.rows.map { try $0.decode("operation") }
+    }
+
     /// A page of operations, newest first.
     func operations(
         _ filter: OperationFilter, before: OperationID?, limit: Int
     ) async throws -> [OperationDescription] {
-        // 2.
-        let result = try await transaction.query(
-            """
-            \(fragment: Self.selection)
-            WHERE \(fragment: Self.condition(filter.state))
-                AND (\(filter.includesChildren) OR o.parent IS NULL)
-                AND (\(filter.project)::uuid IS NULL OR o.project = \(filter.project)::uuid)
-                AND (\(filter.host)::uuid IS NULL OR o.lane = \(filter.host?.uuid)::text)
-                AND (\(filter.kind?.rawValue)::text IS NULL
-                    OR o.kind = \(filter.kind?.rawValue)::text)
-                AND o.id < coalesce(\(before)::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-            ORDER BY o.id DESC LIMIT \(limit)
-            """)
+        // 2. What is not asked for is not part of the statement, so that its plan fits.
+        var sql: PostgresQuery =
+            "\(fragment: Self.selection) WHERE \(fragment: Self.condition(filter.state))"
+        if !filter.includesChildren { sql.append(" AND o.parent IS NULL") }
+        if let project = filter.project { sql.append(" AND o.project = \(project)") }
+        if let host = filter.host { sql.append(" AND o.lane = \(host.uuid)") }
+        if let kind = filter.kind { sql.append(" AND o.kind = \(kind.rawValue)") }
+        if let before { sql.append(" AND o.id < \(before)") }
+        sql.append(PostgresQuery(stringLiteral: " ORDER BY o.id DESC LIMIT \(limit)"))
+        let result = try await transaction.query(sql)
         return try result.rows.map { try OperationRow($0).description() }
     }
 

@@ -119,7 +119,7 @@ struct OperationRescueStore: Sendable {
         return try (delayed.rows + waiting.rows).map { try $0.decode("lane") }
     }
 
-    /// Live operations whose time is over.
+    /// Live operations whose time is over: nobody works on them, and a workflow has not begun.
     func expired() async throws -> [(operation: OperationID, root: OperationID)] {
         // 6.
         let result = try await transaction.query(
@@ -127,6 +127,7 @@ struct OperationRescueStore: Sendable {
             SELECT l.operation, l.root FROM operation_live l
             WHERE l.expires_at < clock_timestamp() AND NOT EXISTS (SELECT FROM operation_run r
                 WHERE r.operation = l.operation)
+                AND NOT EXISTS (SELECT FROM operation_workflow w WHERE w.operation = l.operation)
             ORDER BY l.expires_at LIMIT 100
             """)
         return try result.rows.map { (try $0.decode("operation"), try $0.decode("root")) }

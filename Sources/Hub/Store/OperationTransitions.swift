@@ -228,7 +228,8 @@ struct OperationTransitions: Sendable {
 
     /// Notes how a lease ended that the operation's end does not hold.
     ///
-    /// A workflow's parkings are not kept, but for its first.
+    /// Of parkings one after another for the same reason the first is kept: what looks again twice a
+    /// second for hours has one line.
     func keep(_ lease: EndedLease, of operation: OperationID, ending: String) async throws {
         // 10.
         try await transaction.query(
@@ -238,9 +239,10 @@ struct OperationTransitions: Sendable {
             SELECT \(operation)::uuid, \(lease.epoch)::bigint, \(lease.tries.count)::smallint,
                 \(lease.session)::uuid, s.name, \(lease.claimedAt)::timestamptz,
                 clock_timestamp(), \(ending)::text
-            FROM sessions s WHERE s.id = \(lease.session)::uuid AND (\(ending)::text <> 'waiting'
-                OR NOT EXISTS (SELECT FROM operation_attempt a
-                    WHERE a.operation = \(operation)::uuid))
+            FROM sessions s WHERE s.id = \(lease.session)::uuid
+                AND (NOT starts_with(\(ending)::text, 'waiting') OR \(ending)::text
+                    IS DISTINCT FROM (SELECT a.ending FROM operation_attempt a
+                        WHERE a.operation = \(operation)::uuid ORDER BY a.epoch DESC LIMIT 1))
             """)
     }
 

@@ -21,7 +21,8 @@ struct ProjectReader: Sendable {
     /// reported on the placed generation, or is provisioned without saying.
     private static let columns: PostgresQuery = """
         SELECT p.id, p.name, p.owner, p.region, p.uid, p.gid, p.runtime, p.created_at,
-            p.deleted_at, l.host, (SELECT h.name FROM hosts h WHERE h.id = l.host) AS host_name, l.generation, l.is_provisioned,
+            p.deleted_at, l.host, (SELECT h.name FROM hosts h WHERE h.id = l.host) AS host_name,
+            l.generation, l.is_provisioned,
             s.runtime AS runtime_state, s.freshness, s.last_backup, s.exposed_since,
             (extract(epoch FROM clock_timestamp() - s.exposed_since))::bigint AS exposure
         """
@@ -44,13 +45,16 @@ struct ProjectReader: Sendable {
     /// - Throws: `Problem` 400 when the cursor is not one of this order.
     func projects(_ query: ProjectQuery) async throws -> Found {
         // 2.
-        let result = try await transaction.query(
-            """
+        let page: PostgresQuery = """
             \(fragment: Self.columns)
             FROM project_standing s JOIN projects p ON p.id = s.project
                 JOIN placements l ON l.project = s.project
             \(fragment: try query.conditions())
-            """)
+            """
+        let isSearch = query.search != nil || query.prefix != nil
+        let result =
+            isSearch
+            ? try await transaction.queryPlanned(page) : try await transaction.query(page)
         var found = Found(projects: try result.rows.map(description))
         if let last = found.projects.last, let row = result.rows.last,
             result.rows.count == query.limit

@@ -21,7 +21,7 @@ struct RegistryReader: Sendable {
             "SELECT id, name FROM projects WHERE deleted_at IS NULL AND name = \(reference)")
         if let row = named.first { return try row.decode("id") }
         let pattern = SearchPattern<ProjectIdentity>(reference)
-        let result = try await transaction.query(
+        let result = try await transaction.queryPlanned(
             """
             SELECT id, name FROM projects
             WHERE deleted_at IS NULL AND (\(fragment: pattern.condition)) ORDER BY id LIMIT 10
@@ -62,7 +62,7 @@ struct RegistryReader: Sendable {
     /// - Throws: `Problem` 404 `copy-not-found`, or 400 `ambiguous` with the candidates.
     func resolveCopy(_ reference: String) async throws -> CopyID {
         let pattern = SearchPattern<CopyIdentity>(reference)
-        let result = try await transaction.query(
+        let result = try await transaction.queryPlanned(
             """
             SELECT id, '' AS name FROM copies WHERE \(fragment: pattern.condition)
             ORDER BY id LIMIT 10
@@ -75,7 +75,7 @@ struct RegistryReader: Sendable {
     /// - Throws: `Problem` 404 `operation-not-found`, or 400 `ambiguous` with the candidates.
     func resolveOperation(_ reference: String) async throws -> OperationID {
         let pattern = SearchPattern<OperationIdentity>(reference)
-        let result = try await transaction.query(
+        let result = try await transaction.queryPlanned(
             """
             SELECT id, kind AS name FROM operations WHERE \(fragment: pattern.condition)
             ORDER BY id LIMIT 10

@@ -132,7 +132,8 @@ struct GroupStep: Sendable {
         guard let lease = try await transitions.leaveRun(body.id, epoch: claimed.epoch) else {
             throw HubError(.database, "the lease of \(body.id) is gone although it is locked")
         }
-        try await transitions.keep(lease, of: body.id, ending: "waiting")
+        try await transitions.keep(
+            lease, of: body.id, ending: "waiting: \(WaitingReason.children.rawValue)")
         try await transitions.park(
             body.id, lease.tries.uncounted, reason: .children, sentence: wait.sentence,
             wakeAfterMilliseconds: wait.milliseconds)

@@ -94,7 +94,10 @@ struct WorkflowStep: Sendable {
         guard let lease = try await transitions.leaveRun(body.id, epoch: claimed.epoch) else {
             throw HubError(.database, "the lease of \(body.id) is gone although it is locked")
         }
-        try await transitions.keep(lease, of: body.id, ending: "waiting")
+        var reason = WaitingReason.children
+        if case .wait(let named, _, _) = wait { reason = named }
+        try await transitions.keep(
+            lease, of: body.id, ending: "waiting: \(reason.rawValue)")
         let tries = lease.tries.uncounted
         guard case .wait(let reason, let sentence, let milliseconds) = wait else {
             // The end of a child wakes it; the minute is for what nobody thought of.

@@ -65,6 +65,8 @@ public struct FleetStatus: Sendable, Codable {
     public var runningOperations: [OperationDescription]
     public var operations: OperationCounts
     public var pendingCopies: Int64
+    /// Drains and batches that have not ended; nil from a hub before it told them.
+    public var drains: [OperationDescription]?
     /// Things that an operator should know, such as one disk for everything.
     public var warnings: [String]
 
@@ -72,8 +74,9 @@ public struct FleetStatus: Sendable, Codable {
         version: String, asOf: Timestamp, hosts: [HostDescription], projects: ProjectCounts,
         worst: ProjectDescription?, runningOperations: [OperationDescription],
         operations: OperationCounts, pendingCopies: Int64, warnings: [String],
-        hostCounts: HostCounts? = nil
+        hostCounts: HostCounts? = nil, drains: [OperationDescription]? = nil
     ) {
+        self.drains = drains
         self.version = version
         self.asOf = asOf
         self.hosts = hosts

@@ -66,7 +66,7 @@ struct ChaosTests {
         }
     }
 
-    private static func create(
+    static func create(
         _ engine: Engine, _ projects: [ProjectID], _ target: HostID
     ) async throws -> [OperationID] {
         let orders: [OperationOrder] = [
@@ -85,7 +85,7 @@ struct ChaosTests {
         return ids
     }
 
-    private static func hostsAreReady(_ engine: Engine) async throws {
+    static func hostsAreReady(_ engine: Engine) async throws {
         while try await engine.pool.query("SELECT count(*) AS n FROM host_status").one()
             .decode("n", as: Int.self) < 2
         {
@@ -111,7 +111,7 @@ struct ChaosTests {
 
     /// An agent as it should be: work and its report are stored before they are sent, and every
     /// request is repeated until it is answered.
-    private static func agent(_ engine: Engine, _ host: HostID, _ name: String) async throws {
+    static func agent(_ engine: Engine, _ host: HostID, _ name: String) async throws {
         let agent = try await ScriptedAgent(engine, host, name)
         while !Task.isCancelled {
             do {

@@ -14,6 +14,11 @@ actor EngineDatabases {
         let lock: FileLock
     }
 
+    /// Tests/HubTests/Operations/<this file>, three levels below the package.
+    static var migrations: String {
+        "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/Migrations"
+    }
+
     private static let template = "engine_template"
 
     private var cluster: PrivateCluster?
@@ -95,9 +100,7 @@ actor EngineDatabases {
         }
         try await connection.query("CREATE DATABASE \(identifier: Self.template)")
         await connection.close()
-        // Tests/HubTests/Operations/<this file>, three levels below the package.
-        let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
-        let migrations = try PostgresMigrations(directory: "/\(root)/Migrations")
-        try await migrations.apply(to: cluster.connectionOptions(database: Self.template))
+        try await PostgresMigrations(directory: Self.migrations).apply(
+            to: cluster.connectionOptions(database: Self.template))
     }
 }
