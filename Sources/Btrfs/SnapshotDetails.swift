@@ -35,11 +35,15 @@
     /// Whether the whole content lies with the metadata, as it is: see
     /// `SnapshotReader.inlineContents`.
     public private(set) var isInline = false
+    /// That content, where it was asked for.
+    public private(set) var content: [UInt8]?
 
     private var hasInodeItem = false
+    private let keepsContent: Bool
 
-    init(number: UInt64) {
+    init(number: UInt64, keepsContent: Bool) {
         self.number = number
+        self.keepsContent = keepsContent
     }
 
     /// Whether it was there at all, with attributes in order.
@@ -60,7 +64,11 @@
                 return
             }
             isInline = true
-            if mode & 0o170_000 == 0o120_000 { unsafe linkTarget = [UInt8](content) }
+            if mode & 0o170_000 == 0o120_000 {
+                unsafe linkTarget = [UInt8](content)
+            } else if keepsContent {
+                unsafe self.content = [UInt8](content)
+            }
         default: break
         }
     }

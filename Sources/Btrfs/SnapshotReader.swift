@@ -51,12 +51,18 @@ public final class SnapshotReader {
 
     /// Everything about inodes, those with near numbers in one search.
     ///
-    /// - Parameter numbers: ascending, without duplicates.
+    /// - Parameters:
+    ///   - numbers: ascending, without duplicates.
+    ///   - contentBytes: how many bytes of contents that lie with the metadata are kept; those of
+    ///     further files are left to `inlineContents`.
     /// - Returns: those that are there, ascending.
     /// - Throws: `BtrfsError`.
-    public func details(of numbers: [UInt64]) throws -> [SnapshotDetails] {
+    public func details(
+        of numbers: [UInt64], contentBytes: Int = 0
+    ) throws -> [SnapshotDetails] {
         var found: [SnapshotDetails] = []
         found.reserveCapacity(numbers.count)
+        var kept = 0
         for cluster in clusters(of: numbers) {
             var current: SnapshotDetails?
             var position = cluster.lowerBound
@@ -67,8 +73,10 @@ public final class SnapshotReader {
                     offset: .max)
             ) { key, content in
                 if current?.number != key.inode {
-                    if var last = current, last.finish() { found.append(last) }
-                    current = nil
+                    if var last = current.take(), last.finish() {
+                        kept += last.content?.count ?? 0
+                        found.append(last)
+                    }
                     while position < cluster.upperBound, numbers[position] < key.inode {
                         position += 1
                     }
@@ -78,7 +86,8 @@ public final class SnapshotReader {
                     guard numbers[position] == key.inode else {
                         return TreeSearch.Key(inode: numbers[position], type: 0, offset: 0)
                     }
-                    current = SnapshotDetails(number: key.inode)
+                    current = SnapshotDetails(
+                        number: key.inode, keepsContent: kept < contentBytes)
                 }
                 unsafe current?.take(key, content)
                 return skipped(key)

@@ -77,6 +77,8 @@ public struct GrantedStore: ObjectStorage {
             throw tooLarge(name, Int64(range.count), limitBytes)
         }
         let gathered = Locked<[UInt8]>([])
+        // An array that grows takes up to twice the memory of what it holds.
+        if let range { gathered.withLock { $0.reserveCapacity(range.count) } }
         try await stream(name, range: range) { piece in
             let count = gathered.withLock { bytes -> Int in
                 bytes += piece

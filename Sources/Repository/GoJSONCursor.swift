@@ -174,7 +174,7 @@ struct GoJSONCursor {
         skipSpace()
         guard index < bytes.count else { throw failure("value expected") }
         switch bytes[index] {
-        case UInt8(ascii: "\""): _ = try string()
+        case UInt8(ascii: "\""): if try plainString() == nil { _ = try string() }
         case UInt8(ascii: "["):
             try array { (cursor) throws(RepositoryError) in try cursor.skip(depth: depth + 1) }
         case UInt8(ascii: "{"):

@@ -13,6 +13,9 @@ public actor PackReader: BlobSource {
     private var cached: [BlobID: CachedPack] = [:]
     private var useCount = 0
     private var loading: [BlobID: [CheckedContinuation<Void, Never>]] = [:]
+    /// The bytes of the packs that are being fetched.
+    private var loadingBytes = 0
+    private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
 
     private struct CachedPack {
         let bytes: [UInt8]
@@ -167,7 +170,8 @@ public actor PackReader: BlobSource {
         }
     }
 
-    /// A whole pack; a pack that another task is fetching is waited for.
+    /// A whole pack; a pack that another task is fetching is waited for, and for room too: packs
+    /// that are being fetched count like those that are kept.
     private func pack(_ pack: RepositoryIndex.Pack) async throws -> [UInt8] {
         while true {
             useCount += 1
@@ -175,20 +179,32 @@ public actor PackReader: BlobSource {
                 cached[pack.id]?.lastUse = useCount
                 return found.bytes
             }
-            guard loading[pack.id] != nil else { break }
-            await withCheckedContinuation { loading[pack.id, default: []].append($0) }
+            if loading[pack.id] != nil {
+                await withCheckedContinuation { loading[pack.id, default: []].append($0) }
+            } else if loadingBytes > 0, loadingBytes + Int(pack.bytes) > cacheBytes {
+                await withCheckedContinuation { waitingForRoom.append($0) }
+            } else {
+                break
+            }
         }
         loading[pack.id] = []
-        defer { loading.removeValue(forKey: pack.id)?.forEach { $0.resume() } }
+        loadingBytes += Int(pack.bytes)
+        defer {
+            loadingBytes -= Int(pack.bytes)
+            loading.removeValue(forKey: pack.id)?.forEach { $0.resume() }
+            let awakened = waitingForRoom
+            waitingForRoom = []
+            awakened.forEach { $0.resume() }
+        }
+        makeRoom()
         let bytes = try await Self.fetch(pack.id, range: 0..<pack.bytes, from: store)
-        makeRoom(for: bytes.count)
         cached[pack.id] = CachedPack(bytes: bytes, lastUse: useCount)
         return bytes
     }
 
-    private func makeRoom(for count: Int) {
-        var held = cached.values.reduce(0) { $0 + $1.bytes.count }
-        while held + count > cacheBytes,
+    private func makeRoom() {
+        var held = cached.values.reduce(loadingBytes) { $0 + $1.bytes.count }
+        while held > cacheBytes,
             let oldest = cached.min(by: { $0.value.lastUse < $1.value.lastUse })
         {
             held -= oldest.value.bytes.count

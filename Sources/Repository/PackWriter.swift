@@ -7,8 +7,9 @@ import Platform
 /// Many tasks may prepare and add at once. Two packs of each kind are open, and each blob goes into
 /// one of them at random, so that the lengths of packs say less about the lengths of chunks
 /// (restic issue #5291). A full pack is sealed, verified and stored by the task whose blob filled
-/// it, at most `packsInFlight` at once: further tasks wait in `add`. So have one more task adding
-/// than processors, and the store is kept busy while the others work on.
+/// it: at most `packsInFlight` are being stored at once, while as many more are sealed and verified
+/// or wait for their turn; further tasks wait in `add`. So have one more task adding than
+/// processors, and the store is kept busy while the others work on.
 ///
 /// After a failure every further `add` and `finish` throws the same error: the run is over.
 public actor PackWriter: BlobSink {
@@ -33,7 +34,7 @@ public actor PackWriter: BlobSink {
     public struct Options: Sendable {
         /// A pack is full when it holds so many bytes; default 16 MiB, 1 to 128 MiB.
         public var packBytes: Int
-        /// How many full packs may be on their way at once; default 2, at least 1.
+        /// How many full packs may be on their way to the store at once; default 2, at least 1.
         public var packsInFlight: Int
 
         /// - Parameters:
@@ -56,6 +57,9 @@ public actor PackWriter: BlobSink {
     private var open: [BlobKind: [PackBuilder]] = [:]
     /// Random bits that are left, below a one that marks their end.
     private var coins: UInt64 = 1
+    /// Packs that are full and not durable yet.
+    private var full = 0
+    /// Those of them that are being stored.
     private var inFlight = 0
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var failure: (any Error)?
@@ -108,8 +112,12 @@ public actor PackWriter: BlobSink {
     /// - Throws: `RepositoryError`: `verificationFailed`, or `store` with the store's error; what
     ///   `packIsDurable` throws.
     public func add(_ blob: PreparedBlob) async throws {
+        guard let sealed = blob.sealed else {
+            if let failure { throw failure }
+            return
+        }
+        while full >= 2 * options.packsInFlight { await turn() }
         if let failure { throw failure }
-        guard let sealed = blob.sealed else { return }
         let handle = BlobHandle(id: blob.id, kind: blob.kind)
         guard taken.withLock({ $0.insert(handle).inserted }) else { return }
         count(blob, sealedBytes: sealed.count)
@@ -128,7 +136,7 @@ public actor PackWriter: BlobSink {
         for kind in BlobKind.allCases {
             for pack in merged(open.removeValue(forKey: kind) ?? []) { try await write(pack) }
         }
-        while inFlight > 0 { await turn() }
+        while full > 0 { await turn() }
         if let failure { throw failure }
         return packs
     }
@@ -179,17 +187,21 @@ public actor PackWriter: BlobSink {
     }
 
     private func write(_ pack: consuming PackBuilder) async throws {
-        while inFlight >= options.packsInFlight { await turn() }
-        if let failure { throw failure }
-        inFlight += 1
+        full += 1
         defer {
-            inFlight -= 1
-            let awakened = waiting
-            waiting = []
-            awakened.forEach { $0.resume() }
+            full -= 1
+            awaken()
         }
         do {
-            let description = try await publish(consume pack)
+            let (description, pieces) = try await finished(consume pack)
+            while inFlight >= options.packsInFlight { await turn() }
+            if let failure { throw failure }
+            inFlight += 1
+            defer {
+                inFlight -= 1
+                awaken()
+            }
+            try await put(description, pieces)
             try await packIsDurable(description)
             packs.append(description)
             statistics.packs += 1
@@ -199,22 +211,28 @@ public actor PackWriter: BlobSink {
         }
     }
 
-    /// Waits until any pack that is on its way has arrived or failed.
+    /// Waits until any pack has gone a step further or failed.
     private func turn() async {
         await withCheckedContinuation { waiting.append($0) }
     }
 
-    @concurrent private nonisolated func publish(
-        _ finished: consuming PackBuilder
-    ) async throws -> PackDescription {
-        var pack = consume finished
+    private func awaken() {
+        let awakened = waiting
+        waiting = []
+        awakened.forEach { $0.resume() }
+    }
+
+    @concurrent private nonisolated func finished(
+        _ filled: consuming PackBuilder
+    ) async throws -> (PackDescription, [[UInt8]]) {
+        var pack = consume filled
         try pack.seal(with: codec.sealer)
-        let description = try pack.verify(with: codec)
-        let pieces = pack.pieces
+        return (try pack.verify(with: codec), pack.pieces)
+    }
+
+    private nonisolated func put(_ pack: PackDescription, _ pieces: [[UInt8]]) async throws {
         _ = try await storing("store a pack") {
-            try await store.put(
-                try .pack(description.id), .pieces(pieces, sha256: description.id.bytes))
+            try await store.put(try .pack(pack.id), .pieces(pieces, sha256: pack.id.bytes))
         }
-        return description
     }
 }

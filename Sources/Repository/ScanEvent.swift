@@ -42,20 +42,26 @@ public struct ScanFile: Sendable {
     public let sizeBytes: Int64
     /// Whether its content lies with the metadata.
     public let isInline: Bool
+    /// That content, where the scan has come by it.
+    public let content: [UInt8]?
 
     init(_ entry: FileSystemWalk.Entry) {
         place = .entry(of: entry.parent, name: entry.name, device: entry.status.device)
         inode = entry.status.inode
         sizeBytes = entry.status.sizeBytes
         isInline = false
+        content = nil
     }
 
     /// A file of a snapshot, reached by its number.
-    public init(inode: UInt64, generation: UInt64, sizeBytes: Int64, isInline: Bool) {
+    public init(
+        inode: UInt64, generation: UInt64, sizeBytes: Int64, isInline: Bool, content: [UInt8]?
+    ) {
         place = .inode(generation: generation)
         self.inode = inode
         self.sizeBytes = sizeBytes
         self.isInline = isInline
+        self.content = content
     }
 
     /// The whole content, from the open file, which must be the one that was scanned.

@@ -49,6 +49,24 @@ struct BodyPipeTests {
         #expect(try await pipe.next() == nil)
     }
 
+    @Test("a reader of a large body is waked for as much as it waits for, or for the end")
+    func gathered() async throws {
+        let pipe = BodyPipe(capacityBytes: 8) {}
+        let piece: [UInt8] = [1, 2, 3]
+        let offer = { unsafe piece.withUnsafeBytes { unsafe pipe.offer($0) } }
+        async let many = pipe.next(waitingFor: 100)
+        // The reader waits by now, or comes later: it finds everything either way.
+        for _ in 0..<3 { await Task.yield() }
+        for _ in 0..<3 { #expect(offer() == .accepted) }
+        #expect(try await many == piece + piece + piece)
+        async let few = pipe.next(waitingFor: 8)
+        for _ in 0..<3 { await Task.yield() }
+        #expect(offer() == .accepted)
+        pipe.finish()
+        #expect(try await few == piece)
+        #expect(try await pipe.next(waitingFor: 8) == nil)
+    }
+
     @Test("a failure reaches a waiting reader and drops what was there")
     func failure() async throws {
         struct Gone: Error {}

@@ -29,6 +29,8 @@ final class BodyPipe: Sendable {
         var end: End?
         var isSynchronousSideWaiting = false
         var waiter: CheckedContinuation<Void, Never>?
+        /// So many bytes the waiting reader wants to find.
+        var wantedBytes = 1
     }
 
     private let capacityBytes: Int
@@ -55,7 +57,8 @@ final class BodyPipe: Sendable {
                 return (.full, nil)
             }
             unsafe state.append(piece)
-            return (.accepted, state.takeWaiter())
+            let isEnough = state.bufferedBytes >= state.wantedBytes
+            return (.accepted, isEnough ? state.takeWaiter() : nil)
         }
         waiter?.resume()
         return answer
@@ -83,8 +86,12 @@ final class BodyPipe: Sendable {
 
     /// The next bytes, or nil at the end; waits until there are some.
     ///
+    /// - Parameter wantedBytes: where it has to wait at all, it waits for so many, or for the end:
+    ///   a change of threads for every piece costs more than what is done with it. At most the
+    ///   capacity.
     /// - Throws: what the other side failed with, or `CancellationError`.
-    func next() async throws -> [UInt8]? {
+    func next(waitingFor wantedBytes: Int = 1) async throws -> [UInt8]? {
+        let wantedBytes = min(max(wantedBytes, 1), capacityBytes)
         while true {
             try Task.checkCancellation()
             let (found, mustWake) = try state.withLock { state -> ([UInt8]??, Bool) in
@@ -100,7 +107,8 @@ final class BodyPipe: Sendable {
             }
             if mustWake { wake() }
             if let found { return found }
-            try await wait { $0.bufferedBytes > 0 || $0.end != nil }
+            state.withLock { $0.wantedBytes = wantedBytes }
+            try await wait { $0.bufferedBytes >= wantedBytes || $0.end != nil }
         }
     }
 

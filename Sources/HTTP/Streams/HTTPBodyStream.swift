@@ -50,10 +50,13 @@ public final class HTTPBodyStream: AsyncSequence, Sendable {
 
     /// The next piece, nil at the end.
     ///
+    /// - Parameter bytes: where nothing has come yet, so many are waited for, or the end: for large
+    ///   bodies, whose reader would be waked for every few kilobytes otherwise. Default 1; what is
+    ///   received ahead is the most.
     /// - Throws: `HTTPError` with code `tooLarge` when the body is or becomes larger than its
     ///   limit (nothing is read when its announced length already is), another code when the peer
     ///   fails; `CancellationError`.
-    public func next() async throws -> [UInt8]? {
+    public func next(waitingFor bytes: Int = 1) async throws -> [UInt8]? {
         let isFirst = try state.withLock { state -> Bool in
             if let limit = state.limitBytes, let announcedBytes, announcedBytes > limit {
                 throw Self.tooLarge(limit)
@@ -63,7 +66,7 @@ public final class HTTPBodyStream: AsyncSequence, Sendable {
         }
         if isFirst { start() }
         let piece = try await withTaskCancellationHandler {
-            try await pipe.next()
+            try await pipe.next(waitingFor: bytes)
         } onCancel: {
             abandon()
         }

@@ -23,4 +23,8 @@ struct SpoolingSink: BlobSink {
     func add(_ blob: PreparedBlob) async throws {
         try await next.add(blob)
     }
+
+    func add(_ blobs: [PreparedBlob]) async throws {
+        try await next.add(blobs)
+    }
 }

@@ -126,7 +126,7 @@ struct VolumeBuild: Sendable {
         _ rootTree: BlobID, _ repository: OpenRepository, _ index: RepositoryIndex,
         _ objections: [LocalStates.Objection]
     ) async throws -> Result {
-        let source = repository.blobSource(index: index, cacheBytes: 64 << 20)
+        let source = repository.blobSource(index: index, cacheBytes: 96 << 20)
         let target = try await makeTarget()
         let restore = try Restore(
             source: source, target: target, policy: .faithful,
@@ -156,7 +156,7 @@ struct VolumeBuild: Sendable {
         let losses = RestoreLosses()
         let target = try await makeTarget()
         let summary = try await Restore(
-            source: repository.blobSource(index: index, cacheBytes: 64 << 20), target: target,
+            source: repository.blobSource(index: index, cacheBytes: 96 << 20), target: target,
             policy: .faithful, losses: losses, progress: report
         ).run(.volume, of: rootTree)
         let found = try await Backup(

@@ -3,10 +3,12 @@ import Platform
 import Repository
 import Shared
 
-/// Makes what is kept of a base from its snapshot's directories and the backup's trees.
+/// Makes what is kept of a base from its snapshot's directories and the backup's trees: two read
+/// while what they have read before is written.
 struct BaseCacheBuilder: Sendable {
     /// Directories written in one transaction.
     private static let directoriesAtOnce = 512
+    private static let readersAtOnce = 2
 
     let snapshot: String
     let cache: BaseCache
@@ -45,8 +47,11 @@ struct BaseCacheBuilder: Sendable {
         guard nodes.count == 1, let content = nodes.first?.subtree else {
             throw FullScanReason.cacheIncomplete("the root tree is not one of this volume")
         }
-        let (reader, info) = try await pool.run { [snapshot] in
-            (Locked(try SnapshotReader(path: snapshot)), try Subvolume(at: snapshot).info())
+        let (readers, info) = try await pool.run { [snapshot] in
+            let readers = try (0..<Self.readersAtOnce).map { _ in
+                Locked(try SnapshotReader(path: snapshot))
+            }
+            return (readers, try Subvolume(at: snapshot).info())
         }
         guard info.uuid.description == header.snapshot else {
             throw FullScanReason.cacheIncomplete("the base is another snapshot")
@@ -55,26 +60,51 @@ struct BaseCacheBuilder: Sendable {
         header.transid = info.otransid
         var waiting = [Work(inode: SnapshotReader.rootInode, tree: content)]
         var changes = BaseChanges()
-        while let next = waiting.popLast() {
+        while !waiting.isEmpty {
             try Task.checkCancellation()
-            let sealed = try await tree(next.tree)
-            let length = length
-            let piece = try await pool.run {
-                try reader.withLock { try Self.piece(next, sealed, $0, codec, length) }
-            }
-            waiting += piece.below
-            header.files += piece.files
-            header.bytes += piece.bytes
-            changes.directories += piece.changes.directories
-            changes.holders.merge(piece.changes.holders) { first, _ in first }
-            changes.lengths.merge(piece.changes.lengths) { first, _ in first }
-            changes.links.merge(piece.changes.links) { first, _ in first }
-            if changes.directories.count >= Self.directoriesAtOnce {
-                try await cache.apply(changes, header: nil)
-                changes = BaseChanges()
+            let next = waiting.suffix(Self.directoriesAtOnce)
+            waiting.removeLast(next.count)
+            let read = changes
+            async let written: Void = cache.apply(read, header: nil)
+            let pieces = try await pieces(of: Array(next), by: readers)
+            try await written
+            changes = BaseChanges()
+            for piece in pieces {
+                waiting += piece.below
+                header.files += piece.files
+                header.bytes += piece.bytes
+                changes.directories += piece.changes.directories
+                changes.holders.merge(piece.changes.holders) { first, _ in first }
+                changes.lengths.merge(piece.changes.lengths) { first, _ in first }
+                changes.links.merge(piece.changes.links) { first, _ in first }
             }
         }
         try await cache.apply(changes, header: header)
+    }
+
+    /// Reads directories, each reader a part of them.
+    private func pieces(
+        of works: [Work], by readers: [Locked<SnapshotReader>]
+    ) async throws -> [Piece] {
+        try await withThrowingTaskGroup(of: [Piece].self) { group in
+            for (position, reader) in readers.enumerated() {
+                let own = works.indices.filter { $0 % readers.count == position }.map { works[$0] }
+                group.addTask {
+                    var pieces: [Piece] = []
+                    for work in own {
+                        let sealed = try await tree(work.tree)
+                        pieces.append(
+                            try await pool.run { [codec, length] in
+                                try reader.withLock {
+                                    try Self.piece(work, sealed, $0, codec, length)
+                                }
+                            })
+                    }
+                    return pieces
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
     }
 
     /// One directory: every entry of the snapshot is in the tree, and none besides.

@@ -10,6 +10,8 @@ import Shared
 struct SnapshotSource: BackupSource {
     /// How many entries make a piece of a scan.
     private static let entriesPerScan = 512
+    /// So many bytes of contents are kept from the scan of a directory for when their turn comes.
+    private static let contentBytes = 1 << 20
     /// How many directories may be inside each other, as for every backup.
     private static let depthLimit = 4_096
 
@@ -93,9 +95,11 @@ struct SnapshotSource: BackupSource {
         try withReader { reader in
             // All are asked for before the first is waited for.
             let opened = files.map { $0.isInline ? nil : OpenFile($0, reader) }
-            let inline = try reader.inlineContents(of: files.filter(\.isInline).map(\.inode))
+            let inline = try reader.inlineContents(
+                of: files.filter { $0.isInline && $0.content == nil }.map(\.inode))
             var next = 0
             return zip(files, opened).map { file, open in
+                if let content = file.content { return .success(content) }
                 if let open { return open.content(of: file) }
                 defer { next += 1 }
                 return inline[next].map { .success($0) }
@@ -130,7 +134,7 @@ struct SnapshotSource: BackupSource {
     ) throws {
         let entries = try reader.entries(of: place.inode)
         let inodes = Set(entries.compactMap(\.location.inode)).sorted()
-        let details = try reader.details(of: inodes)
+        let details = try reader.details(of: inodes, contentBytes: Self.contentBytes)
         let positions = Dictionary(
             uniqueKeysWithValues: details.enumerated().map { ($1.number, $0) })
         var below: [ScanPlace] = []
@@ -177,7 +181,8 @@ struct SnapshotSource: BackupSource {
                     directory: place.directory, node: node,
                     source: ScanFile(
                         inode: details.number, generation: details.generation,
-                        sizeBytes: details.sizeBytes, isInline: details.isInline)))
+                        sizeBytes: details.sizeBytes, isInline: details.isInline,
+                        content: details.content)))
         case .file, .symlink, .blockDevice, .characterDevice, .fifo:
             batch.events.append(.entry(directory: place.directory, node: node))
         }

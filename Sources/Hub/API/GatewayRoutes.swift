@@ -15,6 +15,8 @@ struct GatewayRoutes: Sendable {
     let locks: RepositoryLocks
     let backups: BackupCounts
 
+    /// So much of a pack is gathered before somebody is waked for it.
+    private static let gatheredBytes = 128 << 10
     /// The largest pack that a host may store: restic's own bound.
     private static let packLimitBytes: Int64 = 160 << 20
     /// From here on the memory that a backup's way through the hub took is given back at its end.
@@ -58,7 +60,10 @@ struct GatewayRoutes: Sendable {
         }
         let body = context.body.limited(toBytes: Self.packLimitBytes)
         let isNew = try await store.put(
-            name, .stream(bytes: bytes, sha256: hash, next: { try await body.next() }))
+            name,
+            .stream(
+                bytes: bytes, sha256: hash,
+                next: { try await body.next(waitingFor: Self.gatheredBytes) }))
         return HTTPResponse(status: isNew ? 201 : 200)
     }
 
