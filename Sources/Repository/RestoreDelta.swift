@@ -98,7 +98,9 @@ public struct RestoreDelta: Sendable {
         try await RestoreDeltaPlan(from: former, to: rootTree, source: source).preview
     }
 
-    private static func batches(_ files: [RestoreDeltaPlan.File]) -> [[RestoreDeltaPlan.File]] {
+    /// Small files go together; one that is not small is alone, because all that a batch writes is
+    /// held.
+    static func batches(_ files: [RestoreDeltaPlan.File]) -> [[RestoreDeltaPlan.File]] {
         var batches: [[RestoreDeltaPlan.File]] = []
         var bytes: UInt64 = 0
         for file in files {
@@ -112,7 +114,7 @@ public struct RestoreDelta: Sendable {
                 bytes = 0
             }
             batches[batches.count - 1].append(file)
-            bytes += file.isSmall ? file.node.sizeBytes : bytesPerBatch
+            bytes += file.isSmall ? file.node.sizeBytes : bytesPerBatch + 1
         }
         return batches
     }

@@ -186,6 +186,32 @@ extension HostTests {
             }
         }
 
+        @Test("after a volume was made anew, reads it whole, and keeps nothing of what was there")
+        func madeAnew() async throws {
+            try await TestHost.run { host in
+                let volume = try await host.filledProject()
+                let path = host.layout.volume(volume.project)
+                try await host.shell("mkdir -p deep/er; echo x > deep/er/x", in: path)
+                let first = try await host.backup(volume, base: nil)
+                try await host.shell(
+                    """
+                    btrfs subvolume create made; cp -a --reflink \(volume.project)/sub made/
+                    cp -a \(volume.project)/.[!.]* made/ 2>/dev/null || true
+                    chown --reference=\(volume.project) made
+                    btrfs subvolume delete \(volume.project); mv made \(volume.project)
+                    """, in: host.layout.projects)
+                let second = try await host.backup(volume, base: first.backup)
+                #expect(second.detection?.method == .full)
+                #expect(second.detection?.reason == "another-root")
+                let count = try await host.shell("find . -type f | wc -l", in: path)
+                #expect("\(second.files)\n" == count)
+                // And the next one is told by its changes again.
+                try await host.shell("echo later > sub/f3", in: path)
+                let third = try await host.backup(volume, base: second.backup)
+                #expect(third.detection?.method == .changes && third.files == second.files)
+            }
+        }
+
         @Test("costs what has changed since a restore too, on the host where it was restored")
         func afterRestore() async throws {
             try await TestHost.run { host in

@@ -16,6 +16,28 @@ struct DeltaRestoreTests {
         try await Backup(path: path, sink: HashingSink(), polynomial: polynomial).run().rootTree
     }
 
+    @Test("A large file that is rewritten is never held together with others")
+    func batches() {
+        func file(_ name: String, _ bytes: UInt64) -> RestoreDeltaPlan.File {
+            var node = Node(
+                name: Array(name.utf8), kind: .file, mode: NodeMode(rawValue: 0o644),
+                modified: NodeTime(seconds: 0), uid: 0, gid: 0)
+            node.sizeBytes = bytes
+            return RestoreDeltaPlan.File(directory: [], former: node, node: node)
+        }
+        let files = [
+            file("a", 10), file("b", 0), file("large", 600 << 20), file("empty", 0),
+            file("small", 10), file("larger", 900 << 20), file("last", 0),
+        ]
+        let names = RestoreDelta.batches(files).map { batch in
+            batch.map { String(decoding: $0.node.name, as: UTF8.self) }
+        }
+        for batch in names where batch.count > 1 {
+            #expect(!batch.contains("large") && !batch.contains("larger"), "\(batch)")
+        }
+        #expect(names.flatMap(\.self) == ["a", "b", "large", "empty", "small", "larger", "last"])
+    }
+
     static func proof(_ blobs: MemoryBlobs) -> RestoreProof {
         RestoreProof(sink: HashingSink()) { blobs.length(of: $0) }
     }

@@ -38,6 +38,12 @@ struct ChangePlan: Sendable {
         _ difference: [SnapshotChange], knownLinks: [UInt64: UInt64], now: SnapshotReader
     ) throws {
         changes = Dictionary(uniqueKeysWithValues: difference.map { ($0.inode, $0) })
+        if let root = changes[SnapshotReader.rootInode],
+            root.base?.generation != root.now?.generation
+        {
+            // What is kept of the base is found by what its directories held, and none is the same.
+            throw FullScanReason("another-root", "the volume is another subvolume than the base's")
+        }
         for change in difference {
             guard let inode = change.now else { continue }
             let isReachable = !inode.names.isEmpty || inode.number == SnapshotReader.rootInode

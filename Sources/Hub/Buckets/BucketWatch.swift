@@ -54,15 +54,19 @@ struct BucketWatch: Service {
     }
 
     private func attempt(_ bucket: BucketID) async throws {
-        let row = try await pool.withTransaction { transaction in
-            try await BucketStore(transaction).buckets(only: bucket).first?.row
+        let (row, isFull) = try await pool.withTransaction { transaction in
+            let trouble = try await BucketHealthStore(transaction).trouble(of: bucket)
+            return (
+                try await BucketStore(transaction).buckets(only: bucket).first?.row,
+                trouble?.code == "bucket-full"
+            )
         }
         guard let row else { return }
         let catalog = catalog
         do {
             try await withDeadline(.seconds(60), "the bucket's try") {
                 await catalog.opened.resume(bucket)
-                try await Self.use(try await catalog.store(of: row))
+                try await Self.use(try await catalog.store(of: row), isFull: isFull)
             }
         } catch let error as CancellationError {
             throw error
@@ -79,12 +83,16 @@ struct BucketWatch: Service {
         try await operations.bucketWorks(bucket)
     }
 
-    /// Writes something small, reads it and removes it.
-    private static func use(_ store: any ObjectStorage) async throws {
+    /// The size of a pack: what fits in a bucket that was full lets a backup go on by one at least.
+    private static let packBytes = 16 << 20
+
+    /// Writes something, reads it and removes it.
+    private static func use(_ store: any ObjectStorage, isFull: Bool) async throws {
         let name = try ObjectName("probe-\(Random.hex(bytes: 8))/object")
-        let body = Array("berth looks whether this bucket works".utf8)
+        let body =
+            isFull ? Random.bytes(packBytes) : Array("berth looks whether this bucket works".utf8)
         try await store.put(name, .bytes(body, sha256: Digest.sha256(body)))
-        let back = try await store.get(name, limitBytes: 4096)
+        let back = try await store.get(name, limitBytes: body.count)
         try await store.delete(name)
         guard back == body else {
             throw ObjectStoreError(code: .failed, message: "other bytes came back than were stored")

@@ -30,8 +30,8 @@ struct BucketHealthStore: Sendable {
     ///
     /// The last one repeats; each varies by a fifth.
     private static let waits: PostgresQuery = "ARRAY[0, 5000, 10000, 20000, 40000, 60000]"
-    /// The least wait for a bucket that is full: what there is room for says nothing of all the rest.
-    static let fullWait = Duration.seconds(600)
+    /// The least wait for a bucket that is full: each try writes a whole pack.
+    static let fullWait = Duration.seconds(60)
 
     /// The bucket that a project's backups are in, or will be.
     func bucket(of project: ProjectID) async throws -> BucketID? {

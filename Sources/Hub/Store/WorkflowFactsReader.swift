@@ -62,21 +62,12 @@ struct WorkflowFactsReader: Sendable {
         guard let row = result.first,
             let host = try await host(try row.decode("host"))
         else { return nil }
-        var newest: BackupReference?
-        if let backup = try row.decode("backup", as: BackupID?.self) {
-            newest = BackupReference(
-                id: backup, project: id, snapshot: try row.decode("snapshot"),
-                rootTree: try row.decode("root_tree"), takenAt: try row.decode("taken_at"))
-        }
+        let newest = try Self.backup(row, of: id, "backup", "snapshot", "root_tree", "taken_at")
+        let base = try Self.backup(
+            row, of: id, "base", "base_snapshot", "base_root", "base_taken_at")
         var distrusted: Set<BackupID> = []
         if let newest, try row.decode("distrusts_backup") { distrusted.insert(newest.id) }
-        var base: BackupReference?
-        if let backup = try row.decode("base", as: BackupID?.self) {
-            base = BackupReference(
-                id: backup, project: id, snapshot: try row.decode("base_snapshot"),
-                rootTree: try row.decode("base_root"), takenAt: try row.decode("base_taken_at"))
-            if try row.decode("distrusts_base") { distrusted.insert(backup) }
-        }
+        if let base, try row.decode("distrusts_base") { distrusted.insert(base.id) }
         let freshness = try row.decode("freshness", as: String?.self)
         let runtimeState = try row.decode("runtime_state", as: String?.self)
         return ProjectFacts(
@@ -95,6 +86,17 @@ struct WorkflowFactsReader: Sendable {
             blockers: try await blockers(of: id, for: root, target: target),
             pendingCopies: try await copies(
                 "c.destination = \(id) AND c.state IN ('pending', 'applying')"))
+    }
+
+    /// The backup that a row has in these columns; nil where it has none.
+    private static func backup(
+        _ row: PostgresRow, of project: ProjectID, _ id: String, _ snapshot: String,
+        _ rootTree: String, _ takenAt: String
+    ) throws -> BackupReference? {
+        guard let backup = try row.decode(id, as: BackupID?.self) else { return nil }
+        return BackupReference(
+            id: backup, project: project, snapshot: try row.decode(snapshot),
+            rootTree: try row.decode(rootTree), takenAt: try row.decode(takenAt))
     }
 
     /// A host with whether its agent is there.

@@ -182,7 +182,7 @@ struct WorkflowWorker: Sendable {
                     try await Task.sleep(for: min(interval, .seconds(2)))
                     do {
                         if try await isOurs(claimed) { continue }
-                    } catch let error as PostgresError {
+                    } catch let error where !(error is CancellationError) {
                         // The session's own heartbeat decides how long that may last.
                         log.debug("a lease was not seen", ["error": LogValue(describing: error)])
                         continue
