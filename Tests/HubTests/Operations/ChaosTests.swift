@@ -25,7 +25,8 @@ struct ChaosTests {
         arguments: [1, 2, 3] as [UInt64])
     func broken(_ seed: UInt64) async throws {
         var settings = Engine.quick
-        settings.lease = .seconds(2)
+        // Longer than all the strikes: a host that went offline may rightly fail a move.
+        settings.lease = .seconds(10)
         settings.heartbeat = .milliseconds(500)
         let engine = try await Engine(settings)
         let hostA = try await engine.host("a")
