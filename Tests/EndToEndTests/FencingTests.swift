@@ -23,9 +23,9 @@ struct FencingTests {
             let highest = try #require(Int64(seen))
             #expect(highest > 1)
             // The hub's epochs go back, as after its database was restored from an older dump; the
-            // order takes one lease of the hub and one of the host, and the second is too old.
+            // order takes one lease of the hub and then of the host, which are too old at first.
             try await fleet.restartAgent("host-1")
-            _ = try await fleet.query("select setval('operation_epoch', \(highest - 4))")
+            _ = try await fleet.query("select setval('operation_epoch', \(highest - 7))")
             let id = try await fleet.done("backup", "create", "thesis", "--detach").trimmed
             try await fleet.done("operation", "wait", id, "--timeout", "90s")
             let ends = try await fleet.query(
