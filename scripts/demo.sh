@@ -230,7 +230,7 @@ judge_with_restic() {
 kill_hub_in_move() {
     local operation
     operation=$(berth project move thesis --to host-1 --yes --detach)
-    wait_for 30 "the move's restore" is_phase "$operation" stage
+    wait_for 120 "the move's restore" is_phase "$operation" stage
     hub_kill
     say "  the hub is dead, in the middle of the move; it starts again"
     hub_start
