@@ -82,7 +82,9 @@ actor Fleet {
 
     func waitUntilReady(_ host: String) async throws {
         try await eventually("\(host) being ready") {
-            try await document("host", "show", host)["state"]?.text == "ready"
+            let shown = try await document("host", "show", host)
+            // Projects are placed where it is known how much room there is.
+            return shown["state"]?.text == "ready" && shown["status"] != nil
         }
     }
 

@@ -47,8 +47,7 @@ struct HostReader: Sendable {
         let result = try await transaction.query(
             """
             SELECT count(*) AS total, count(*) FILTER (WHERE h.enrolled_at IS NULL) AS expected,
-                count(*) FILTER (WHERE h.enrolled_at IS NOT NULL
-                    AND (a.host IS NULL OR s.host IS NULL)) AS silent,
+                count(*) FILTER (WHERE h.enrolled_at IS NOT NULL AND a.host IS NULL) AS silent,
                 count(*) FILTER (WHERE h.enrolled_at IS NOT NULL AND a.host IS NOT NULL
                     AND s.status->>'trouble' IS NOT NULL) AS troubled
             FROM hosts h LEFT JOIN host_status s ON s.host = h.id
@@ -71,11 +70,10 @@ struct HostReader: Sendable {
         let state: HostState
         if try row.decode("enrolled_at", as: Timestamp?.self) == nil {
             state = .expected
-        } else if let status, try row.decode("is_alive") {
-            state = status.trouble == nil ? .ready : .troubled
-        } else {
-            // Also who has opened a session and not yet said how it is: nothing is placed there.
+        } else if try !row.decode("is_alive", as: Bool.self) {
             state = .silent
+        } else {
+            state = status?.trouble == nil ? .ready : .troubled
         }
         return HostDescription(
             id: try row.decode("id"), name: try row.decode("name"),
