@@ -83,6 +83,7 @@ struct HostBench: Sendable {
     /// Counts the statements while nobody has anything to do.
     private func measureIdle(_ store: HostBenchStore) async throws {
         try await store.logStatements(true)
+        // Every server process reads the setting when it gets its next statement.
         try await Task.sleep(for: .seconds(1))
         let first = try statements()
         try await Task.sleep(for: Self.idle)
@@ -104,9 +105,16 @@ struct HostBench: Sendable {
             let made: OperationDescription = try await send(
                 client, token, "hosts/\(agent.host)/check", Empty())
             asked.append((made.id, begin))
+            // One after another: what is measured is a wake-up, not a queue.
             try await Task.sleep(for: .milliseconds(30))
         }
-        try await Task.sleep(for: .seconds(2))
+        let all = asked.map(\.0)
+        let end = ContinuousClock.now + .seconds(10)
+        while !leased.withLock({ leased in all.allSatisfy { leased[$0] != nil } }),
+            ContinuousClock.now < end
+        {
+            try await Task.sleep(for: .milliseconds(20))
+        }
         let known = leased.withLock { $0 }
         let times = try asked.map { operation, begin in
             guard let heard = known[operation] else {

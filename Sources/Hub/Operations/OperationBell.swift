@@ -103,8 +103,15 @@ final class OperationBell: Sendable {
     ///
     /// - Throws: `CancellationError`.
     func hinted(atMost limit: Duration) async throws {
+        try await Self.wait(atMost: limit) { await self.hinted() }
+    }
+
+    /// Waits for the end of `body`, which heeds cancellation, or of the limit.
+    private static func wait(
+        atMost limit: Duration, for body: @escaping @Sendable () async -> Void
+    ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await self.hinted() }
+            group.addTask { await body() }
             group.addTask { try await Task.sleep(for: limit) }
             defer { group.cancelAll() }
             try await group.next()
@@ -149,13 +156,7 @@ final class OperationBell: Sendable {
     ///
     /// - Throws: `CancellationError`.
     func wait(_ lane: String, after ticket: UInt64, atMost limit: Duration) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await self.rung(lane, after: ticket) }
-            group.addTask { try await Task.sleep(for: limit) }
-            defer { group.cancelAll() }
-            try await group.next()
-        }
-        try Task.checkCancellation()
+        try await Self.wait(atMost: limit) { await self.rung(lane, after: ticket) }
     }
 
     private func rung(_ lane: String, after ticket: UInt64) async {

@@ -13,6 +13,20 @@ struct HubLeaseTests {
         var stopped: ContinuousClock.Instant?
     }
 
+    /// Work that goes on until it is told to stop.
+    private static func longChore(_ times: Locked<Times>) -> WorkflowRunner.ChoreWork {
+        { _, _, _ in
+            times.withLock { $0.began = .now }
+            do {
+                try await Task.sleep(for: .seconds(600))
+            } catch {
+                times.withLock { $0.stopped = .now }
+                throw error
+            }
+            return .snapshotsRemoved
+        }
+    }
+
     @Test("stops its work before the lease is over when its database does not answer any more")
     func stopsItself() async throws {
         var settings = Engine.quick
@@ -29,16 +43,7 @@ struct HubLeaseTests {
         let runner = WorkflowRunner(
             hub.changes, settings: settings, identifiers: hub.identifiers, log: hub.log,
             hasPath: { _, _ in true },
-            chores: { _, _, _ in
-                times.withLock { $0.began = .now }
-                do {
-                    try await Task.sleep(for: .seconds(600))
-                } catch {
-                    times.withLock { $0.stopped = .now }
-                    throw error
-                }
-                return .snapshotsRemoved
-            })
+            chores: Self.longChore(times))
         _ = try await engine.service.create(.prune(project), by: engine.author)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await runner.run() }
@@ -74,16 +79,7 @@ struct HubLeaseTests {
         let runner = WorkflowRunner(
             engine.changes, settings: engine.settings, identifiers: engine.identifiers,
             log: engine.log, hasPath: { _, _ in true },
-            chores: { _, _, _ in
-                times.withLock { $0.began = .now }
-                do {
-                    try await Task.sleep(for: .seconds(600))
-                } catch {
-                    times.withLock { $0.stopped = .now }
-                    throw error
-                }
-                return .snapshotsRemoved
-            })
+            chores: Self.longChore(times))
         let id = try await engine.service.create(.prune(project), by: engine.author).operation.id
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await runner.run() }
