@@ -70,7 +70,7 @@ struct Agent: Sendable {
         try await recover()
         let services: [any Service] = [
             AgentServices(host: host, configuration: configuration, identity: identity),
-            ObservationService(host: host), RuntimeSupervisor(host: host),
+            ObservationService(host: host), RuntimeSupervisor(host: host), host.bases.builds,
         ]
         try await runServices(services, until: termination)
         await host.ledger.close()

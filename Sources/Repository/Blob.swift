@@ -62,6 +62,12 @@ public protocol BlobSource: Sendable {
     ///
     /// - Throws: as for one; nothing is returned then.
     func load(_ ids: [BlobID], kind: BlobKind) async throws -> [[UInt8]]
+
+    /// Says which data blobs will be loaded, each as often as it is named, group by group.
+    func schedule(_ groups: [[BlobID]]) async -> BlobSchedule
+
+    /// Fetches what a schedule names, unless that has begun; what fails shows when it is loaded.
+    func fetch(_ fetch: BlobSchedule.Fetch) async
 }
 
 extension BlobSource {
@@ -71,4 +77,12 @@ extension BlobSource {
         for id in ids { blobs.append(try await load(id, kind: kind)) }
         return blobs
     }
+
+    /// As they come.
+    public func schedule(_ groups: [[BlobID]]) async -> BlobSchedule {
+        .plain(groups.count)
+    }
+
+    /// Nothing.
+    public func fetch(_ fetch: BlobSchedule.Fetch) async {}
 }

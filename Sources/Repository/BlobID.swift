@@ -25,6 +25,17 @@ public struct BlobID: Hashable, Comparable, Sendable, CustomStringConvertible {
         (first, second, third, fourth) = words
     }
 
+    /// The 32 bytes at an offset, which the caller knows to be there.
+    init(loading raw: UnsafeRawBufferPointer, at offset: Int) {
+        first = unsafe UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        second = unsafe UInt64(
+            bigEndian: raw.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+        third = unsafe UInt64(
+            bigEndian: raw.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self))
+        fourth = unsafe UInt64(
+            bigEndian: raw.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
+    }
+
     /// The SHA-256 of `content` (FIPS 180-4).
     public init(hashing content: [UInt8]) {
         let digest = unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in

@@ -1,15 +1,18 @@
 public import ObjectStore
 
-/// Reads blobs out of packs: whole packs, kept while they are used, since the blobs of a directory
-/// or a file lie together; every blob is verified.
+/// Reads blobs out of packs, and verifies every one.
+///
+/// Files come in ranges that are fetched once, as scheduled; trees in whole packs, kept while they are
+/// used, since those of neighbouring directories lie together.
 public actor PackReader: BlobSource {
     private let index: RepositoryIndex
     private let store: any ObjectStorage
-    private let codec: BlobCodec
+    private let opener: PackOpener
     private let cacheBytes: Int
-    /// Packs beyond this are read blob by blob.
+    /// Packs of trees beyond this are read blob by blob.
     private let wholePackLimit: Int64
 
+    private var ranges = PackRanges()
     private var cached: [BlobID: CachedPack] = [:]
     private var useCount = 0
     private var loading: [BlobID: [CheckedContinuation<Void, Never>]] = [:]
@@ -22,26 +25,26 @@ public actor PackReader: BlobSource {
         var lastUse: Int
     }
 
-    /// What lies so close together is fetched in one piece.
-    private static let gapBytes: Int64 = 64 << 10
-    private static let pieceBytes: Int64 = 4 << 20
     private static let piecesAtOnce = 8
 
     /// - Parameters:
     ///   - index: where the blobs are.
     ///   - store: the repository's store.
     ///   - codec: the repository's codec.
-    ///   - cacheBytes: how many bytes of packs are kept; default 128 MiB, at least one pack is.
-    ///   - wholePackLimit: packs beyond so many bytes are not fetched as a whole, but only what is
-    ///     asked for; default 40 MiB, for a reader that needs most of every pack.
+    ///   - cacheBytes: how many bytes of packs of trees are kept; default 128 MiB, at least one pack
+    ///     is.
+    ///   - wholePackLimit: packs of trees beyond so many bytes are not fetched as a whole, but only
+    ///     what is asked for; default 40 MiB, for a reader that needs most of every pack.
+    ///   - keepTree: given each tree that is loaded, as it is sealed, from any thread.
     public init(
         index: RepositoryIndex, store: any ObjectStorage, codec: BlobCodec,
-        cacheBytes: Int = 128 << 20, wholePackLimit: Int64 = 40 << 20
+        cacheBytes: Int = 128 << 20, wholePackLimit: Int64 = 40 << 20,
+        keepTree: (@Sendable (SealedTree) -> Void)? = nil
     ) {
         self.wholePackLimit = wholePackLimit
         self.index = index
         self.store = store
-        self.codec = codec
+        opener = PackOpener(codec: codec, keepTree: keepTree)
         self.cacheBytes = cacheBytes
     }
 
@@ -61,16 +64,27 @@ public actor PackReader: BlobSource {
                 message: "\(kind.rawValue) blob \(id) is in no pack of the index")
         }
         let blob = location.blob
-        let end = Int64(blob.offset) + Int64(blob.length)
-        if location.pack.bytes > wholePackLimit {
-            let sealed = try await Self.fetch(
-                location.pack.id, range: Int64(blob.offset)..<end, from: store)
-            return try await Self.openOne(
-                sealed, at: 0, blob: blob, pack: location.pack.id, codec: codec)
+        let (bytes, start) = try await surroundings(of: location)
+        return try await opener.open(blob, of: location.pack.id, in: bytes, from: start)
+    }
+
+    /// Bytes in which a blob lies, and where in its pack they begin.
+    private func surroundings(
+        of location: RepositoryIndex.Location
+    ) async throws -> (bytes: [UInt8], start: Int64) {
+        let blob = location.blob
+        if isFetchedWhole(location) {
+            return (try await pack(location.pack), 0)
         }
-        let bytes = try await pack(location.pack)
-        return try await Self.openOne(
-            bytes, at: Int(blob.offset), blob: blob, pack: location.pack.id, codec: codec)
+        if let number = ranges.range(of: blob.id), let held = await range(number) {
+            ranges.use([blob.id])
+            return held
+        }
+        let start = Int64(blob.offset)
+        return (
+            try await Self.fetch(
+                location.pack.id, range: start..<start + Int64(blob.length), from: store), start
+        )
     }
 
     /// Several blobs: those of one pack are opened together, on one thread, instead of a change of
@@ -78,6 +92,9 @@ public actor PackReader: BlobSource {
     ///
     /// - Throws: as for one.
     public func load(_ ids: [BlobID], kind: BlobKind) async throws -> [[UInt8]] {
+        if kind == .data, ids.contains(where: { ranges.range(of: $0) != nil }) {
+            return try await loadScheduled(ids)
+        }
         if ids.count > 1, let pieces = pieces(of: ids, kind: kind) {
             return try await load(ids, in: pieces)
         }
@@ -85,8 +102,7 @@ public actor PackReader: BlobSource {
         blobs.reserveCapacity(ids.count)
         var next = 0
         while next < ids.count {
-            guard let first = index.location(of: ids[next], kind: kind),
-                first.pack.bytes <= wholePackLimit
+            guard let first = index.location(of: ids[next], kind: kind), isFetchedWhole(first)
             else {
                 blobs.append(try await load(ids[next], kind: kind))
                 next += 1
@@ -99,10 +115,71 @@ public actor PackReader: BlobSource {
                 together.append(location.blob)
                 next += 1
             }
-            blobs += try await Self.open(
-                together, of: first.pack.id, in: try await pack(first.pack), codec: codec)
+            blobs += try await opener.open(
+                together, of: first.pack.id, in: try await pack(first.pack), from: 0)
         }
         return blobs
+    }
+
+    /// Trees that are needed lie together.
+    private func isFetchedWhole(_ location: RepositoryIndex.Location) -> Bool {
+        location.blob.kind == .tree && location.pack.bytes <= wholePackLimit
+    }
+
+    /// In the order of packs, with ranges of at most 4 MiB.
+    public func schedule(_ groups: [[BlobID]]) async -> BlobSchedule {
+        ranges.schedule(groups) { [index] in
+            index.location(of: $0, kind: .data)
+        }
+    }
+
+    /// A range is fetched once; others wait for whoever fetches it.
+    public func fetch(_ fetch: BlobSchedule.Fetch) async {
+        guard ranges.isPlanned(fetch.piece) else { return }
+        _ = await range(fetch.piece)
+    }
+
+    /// Those that lie in one range are opened together.
+    private func loadScheduled(_ ids: [BlobID]) async throws -> [[UInt8]] {
+        var blobs: [[UInt8]] = []
+        blobs.reserveCapacity(ids.count)
+        var rest = ids[...]
+        while let first = rest.first {
+            guard let number = ranges.range(of: first), let (bytes, start) = await range(number)
+            else {
+                blobs.append(try await load(first, kind: .data))
+                rest = rest.dropFirst()
+                continue
+            }
+            let together = rest.prefix { ranges.range(of: $0) == number }
+            let located = together.compactMap { index.location(of: $0, kind: .data) }
+            guard let pack = located.first?.pack.id, located.count == together.count else {
+                // Taken by somebody else meanwhile.
+                blobs.append(try await load(first, kind: .data))
+                rest = rest.dropFirst()
+                continue
+            }
+            ranges.use(together)
+            rest = rest.dropFirst(together.count)
+            blobs += try await opener.open(
+                located.map(\.blob), of: pack, in: bytes, from: start)
+        }
+        return blobs
+    }
+
+    /// What a range holds, and where it begins; nil where it could not be fetched.
+    private func range(_ number: Int) async -> (bytes: [UInt8], start: Int64)? {
+        while true {
+            switch ranges.turn(number) {
+            case .take(let bytes, let start): return (bytes, start)
+            case .none: return nil
+            case .wait: await withCheckedContinuation { ranges.wait(number, $0) }
+            case .fetch(let range):
+                // What fails here fails again for whoever loads a blob of it, with its name.
+                let bytes = try? await Self.fetch(range.pack, range: range.bytes, from: store)
+                ranges.settle(number, bytes)
+            }
+        }
     }
 
     /// A range of a pack, and which of the wanted blobs lie in it.
@@ -118,7 +195,7 @@ public actor PackReader: BlobSource {
         var wanted: [(position: Int, location: RepositoryIndex.Location)] = []
         for (position, id) in ids.enumerated() {
             guard let location = index.location(of: id, kind: kind),
-                location.pack.bytes > wholePackLimit
+                !isFetchedWhole(location)
             else { return nil }
             wanted.append((position, location))
         }
@@ -131,8 +208,8 @@ public actor PackReader: BlobSource {
             let start = Int64(location.blob.offset)
             let end = start + Int64(location.blob.length)
             if let last = pieces.last, last.pack == location.pack.id,
-                start <= last.range.upperBound + Self.gapBytes,
-                end - last.range.lowerBound <= Self.pieceBytes
+                start <= last.range.upperBound + PackRanges.gapBytes,
+                end - last.range.lowerBound <= PackRanges.pieceBytes
             {
                 pieces[pieces.count - 1].range =
                     last.range.lowerBound..<max(last.range.upperBound, end)
@@ -149,25 +226,16 @@ public actor PackReader: BlobSource {
 
     private func load(_ ids: [BlobID], in pieces: [Piece]) async throws -> [[UInt8]] {
         let opened = try await concurrentMap(pieces, width: Self.piecesAtOnce) {
-            [store, codec] piece in
+            [store, opener] piece in
             let bytes = try await Self.fetch(piece.pack, range: piece.range, from: store)
-            return try await Self.open(piece, in: bytes, codec: codec)
+            return try await opener.open(
+                piece.blobs.map(\.blob), of: piece.pack, in: bytes, from: piece.range.lowerBound)
         }
         var blobs = [[UInt8]](repeating: [], count: ids.count)
-        for (position, blob) in opened.joined() { blobs[position] = blob }
-        return blobs
-    }
-
-    @concurrent private static func open(
-        _ piece: Piece, in bytes: [UInt8], codec: BlobCodec
-    ) async throws -> [(position: Int, blob: [UInt8])] {
-        try piece.blobs.map { position, blob in
-            let offset = Int(Int64(blob.offset) - piece.range.lowerBound)
-            return (
-                position,
-                try open(bytes, at: offset, blob: blob, pack: piece.pack, codec: codec)
-            )
+        for (piece, found) in zip(pieces, opened) {
+            for (wanted, blob) in zip(piece.blobs, found) { blobs[wanted.position] = blob }
         }
+        return blobs
     }
 
     /// A whole pack; a pack that another task is fetching is waited for, and for room too: packs
@@ -218,35 +286,6 @@ public actor PackReader: BlobSource {
         let name = try ObjectName.pack(pack)
         return try await reading(name) {
             try await store.get(name, range: range, limitBytes: range.count)
-        }
-    }
-
-    @concurrent private static func open(
-        _ blobs: [PackedBlob], of pack: BlobID, in bytes: [UInt8], codec: BlobCodec
-    ) async throws -> [[UInt8]] {
-        try blobs.map { blob in
-            try open(bytes, at: Int(blob.offset), blob: blob, pack: pack, codec: codec)
-        }
-    }
-
-    @concurrent private static func openOne(
-        _ bytes: [UInt8], at offset: Int, blob: PackedBlob, pack: BlobID, codec: BlobCodec
-    ) async throws -> [UInt8] {
-        try open(bytes, at: offset, blob: blob, pack: pack, codec: codec)
-    }
-
-    private static func open(
-        _ bytes: [UInt8], at offset: Int, blob: PackedBlob, pack: BlobID, codec: BlobCodec
-    ) throws -> [UInt8] {
-        let name = try ObjectName.pack(pack).text
-        let end = offset + Int(blob.length)
-        guard end <= bytes.count else {
-            throw RepositoryError.corrupt(
-                name, "blob \(blob.id) ends at \(end), the pack at \(bytes.count)")
-        }
-        return try unsafe bytes.withUnsafeBytes { all in
-            try unsafe codec.decode(
-                UnsafeRawBufferPointer(rebasing: all[offset..<end]), as: blob, pack: name)
         }
     }
 }

@@ -45,30 +45,40 @@ extension OpenRepository {
     /// A file that vanishes meanwhile was replaced by a prune, which wrote the new ones before: it
     /// begins again.
     ///
+    /// - Parameter cache: where index files are kept.
     /// - Throws: `RepositoryError`: `corrupt` naming the file, `store`.
-    public func loadIndex() async throws -> RepositoryIndex {
+    public func loadIndex(_ cache: IndexCache? = nil) async throws -> RepositoryIndex {
         for _ in 0..<4 {
             do {
-                return try await loadIndexOnce()
+                return try await loadIndexOnce(cache)
             } catch let error as RepositoryError {
                 guard case .missing = error.code else { throw error }
             }
         }
-        return try await loadIndexOnce()
+        return try await loadIndexOnce(cache)
     }
 
-    private func loadIndexOnce() async throws -> RepositoryIndex {
+    private func loadIndexOnce(_ cache: IndexCache?) async throws -> RepositoryIndex {
         var index = RepositoryIndex()
         let ids = try await ids(of: .index)
         // In rounds, so that only a few decoded files are in memory at once.
         for start in stride(from: 0, to: ids.count, by: Self.readWidth) {
             let round = Array(ids[start..<min(start + Self.readWidth, ids.count)])
             let files = try await concurrentMap(round, width: Self.readWidth) { id in
-                try await indexFile(id)
+                try await indexFile(id, cache)
             }
             for pack in files.flatMap(\.packs) { index.insert(pack) }
         }
+        cache?.keep(only: ids)
         return index
+    }
+
+    @concurrent private func indexFile(_ id: BlobID, _ cache: IndexCache?) async throws -> IndexFile
+    {
+        if let kept = cache?.read(id, codec) { return kept }
+        let file = try await indexFile(id)
+        cache?.write(id, file, codec)
+        return file
     }
 
     /// One index file.
@@ -81,13 +91,14 @@ extension OpenRepository {
         PackReader(index: try await loadIndex(), store: store, codec: codec, cacheBytes: cacheBytes)
     }
 
-    /// Where blobs are read from, by an index at hand.
+    /// Where blobs are read from, by an index at hand; the parameters are those of `PackReader`.
     public func blobSource(
-        index: RepositoryIndex, cacheBytes: Int = 128 << 20, wholePackLimit: Int64 = 40 << 20
+        index: RepositoryIndex, cacheBytes: Int = 128 << 20, wholePackLimit: Int64 = 40 << 20,
+        keepTree: (@Sendable (SealedTree) -> Void)? = nil
     ) -> PackReader {
         PackReader(
             index: index, store: store, codec: codec, cacheBytes: cacheBytes,
-            wholePackLimit: wholePackLimit)
+            wholePackLimit: wholePackLimit, keepTree: keepTree)
     }
 
     /// The names of all files of a kind; files with other names are passed over, as by restic.

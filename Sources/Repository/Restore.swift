@@ -83,9 +83,10 @@ public struct Restore: Sendable {
         try await pool.run { [target, losses] in
             try Restore.makeLinks(links, in: target, losses)
         }
-        try await pool.run { [target] in try target.sync() }
+        async let isDurable: Void = pool.run { [target] in try target.sync() }
         var summary = plan.summary
         summary.rootTree = try await prove(plan.complete, own, worker)
+        try await isDurable
         return summary
     }
 
@@ -103,10 +104,10 @@ public struct Restore: Sendable {
             let trees = try await source.load(piece.map(\.tree), kind: .tree)
             try await worker.readers.run {
                 for (directory, json) in zip(piece, trees) {
-                    let open = try directory.path.reduce(target) { try $0.descend($1) }
+                    let path = directory.path
+                    let open = try path.reduce(target) { try $0.descend($1) }
                     try proof.prove(
-                        open.content, holds: TreeDecoder.decode(json), as: directory.tree,
-                        at: directory.path)
+                        open.content, holds: TreeDecoder.decode(json), as: directory.tree, at: path)
                 }
             }
         }
@@ -143,20 +144,25 @@ public struct Restore: Sendable {
     private func work(
         on nodes: [Node], plan: inout RestorePlan, worker: RestoreWorker
     ) async throws {
-        let place = RestorePlace(number: RestorePlan.root, base: target, names: [], path: [])
+        let place = RestorePlace(number: RestorePlan.root, base: target, names: [], way: nil)
         let entered = try await worker.enter(place, nodes)
         try await withThrowingTaskGroup(of: Outcome.self) { group in
             try apply(entered, to: &plan, meter: worker.meter)
-            var (running, runningLarge) = (0, 0)
+            var (running, runningLarge, entering) = (0, 0, 0)
             while !plan.isFinished {
                 try Task.checkCancellation()
+                if let window = plan.takeWindow(isEntering: entering > 0) {
+                    let schedule = await source.schedule(window.contents)
+                    plan.add(window, by: schedule)
+                }
                 while running < workers * 12,
                     let work = plan.nextWork(
                         allowsLargeFile: runningLarge < Restore.largeFilesAtOnce,
-                        allowsEntering: plan.backlog < workers * 12)
+                        allowsEntering: entering < workers * 2)
                 {
                     var isLarge = false
                     if case .largeFile = work { isLarge = true }
+                    if case .enter = work { entering += 1 }
                     running += 1
                     runningLarge += isLarge ? 1 : 0
                     group.addTask { [isLarge] in
@@ -168,6 +174,7 @@ public struct Restore: Sendable {
                 }
                 running -= 1
                 runningLarge -= wasLargeFile ? 1 : 0
+                if case .entered = result { entering -= 1 }
                 try apply(result, to: &plan, meter: worker.meter)
             }
         }
@@ -181,7 +188,8 @@ public struct Restore: Sendable {
             let added = try plan.add(nodes, to: number, opened: directory)
             meter.expect(entries: added.entries, bytes: added.bytes)
             if added.done > 0 { meter.advance(entries: added.done) }
-        case .written(let number, let count): plan.settle(number, count: count)
+        case .written(let entries):
+            for (number, count) in entries { plan.settle(number, count: count) }
         case .finished(let number): plan.finish(number)
         }
     }

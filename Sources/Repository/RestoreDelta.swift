@@ -44,7 +44,14 @@ public struct RestoreDelta: Sendable {
         self.progress = progress
     }
 
-    /// Restores and makes it durable (syncfs(2)).
+    /// What was written, and is still to be proved.
+    public struct Written: Sendable {
+        /// Without the root tree.
+        public let summary: RestoreSummary
+        let plan: RestoreDeltaPlan
+    }
+
+    /// Restores, makes it durable (syncfs(2)), and proves it.
     ///
     /// - Parameters:
     ///   - former: the root tree of what the target holds.
@@ -55,6 +62,20 @@ public struct RestoreDelta: Sendable {
     ///   `limitExceeded` where too much differs.
     @concurrent
     public func run(from former: BlobID, to rootTree: BlobID) async throws -> RestoreSummary {
+        let written = try await write(from: former, to: rootTree)
+        let pool = BlockingPool(label: "berth.restore", width: 1)
+        async let isDurable: Void = pool.run { [target] in try target.sync() }
+        var summary = written.summary
+        summary.rootTree = try await prove(written)
+        try await isDurable
+        return summary
+    }
+
+    /// Restores; what is there then is neither durable nor proved.
+    ///
+    /// - Throws: as `run`.
+    @concurrent
+    public func write(from former: BlobID, to rootTree: BlobID) async throws -> Written {
         let pool = BlockingPool(label: "berth.restore", width: 1)
         let meter = TransferMeter(observe: progress)
         var plan = try await RestoreDeltaPlan(from: former, to: rootTree, source: source)
@@ -73,8 +94,7 @@ public struct RestoreDelta: Sendable {
         let worker = RestoreWorker(
             source: source, policy: .faithful, pool: pool, meter: meter, chunksAtOnce: 4,
             surroundings: try RestoreSurroundings(target: target, isIsolating: true),
-            proof: proof, losses: nil, readers: BlockingPool(label: "berth.restore.proof", width: 2)
-        )
+            proof: proof, losses: nil, readers: pool)
         _ = try await concurrentMap(Self.batches(files), width: Self.width) { batch in
             try await write(batch, worker)
         }
@@ -82,11 +102,7 @@ public struct RestoreDelta: Sendable {
             try writer.link(links.made, kept)
             try writer.finish(plan.differences)
         }
-        async let isDurable: Void = pool.run { [target] in try target.sync() }
-        var summary = plan.summary
-        summary.rootTree = try await prove(plan, worker)
-        try await isDurable
-        return summary
+        return Written(summary: plan.summary, plan: plan)
     }
 
     /// What would be done, without a target.
@@ -145,7 +161,8 @@ public struct RestoreDelta: Sendable {
                 if let rewrite = rewrites[index] {
                     try await self.rewrite(file, rewrite, own, worker)
                 } else if isLarge {
-                    _ = try await worker.perform(.files(place(file), [file.node]))
+                    _ = try await worker.perform(
+                        .files([RestoreFiles(place: place(file), nodes: [file.node])]))
                 } else {
                     try await make(file, own, worker)
                 }
@@ -203,14 +220,20 @@ public struct RestoreDelta: Sendable {
     }
 
     private func place(_ file: RestoreDeltaPlan.File) -> RestorePlace {
-        RestorePlace(number: 0, base: target, names: file.directory, path: file.directory)
+        RestorePlace(
+            number: 0, base: target, names: file.directory, way: .through(file.directory))
     }
 
     // MARK: The receipt
 
-    private func prove(_ plan: RestoreDeltaPlan, _ worker: RestoreWorker) async throws -> BlobID {
-        _ = try await concurrentMap(plan.differences, width: 2) { [proof, target] difference in
-            try await worker.readers.run {
+    /// Computes the root tree from what is there: each directory that differs is read.
+    ///
+    /// - Throws: `RepositoryError` `verificationFailed` naming the path.
+    public func prove(_ written: Written) async throws -> BlobID {
+        let readers = BlockingPool(label: "berth.restore.proof", width: Self.width)
+        _ = try await concurrentMap(written.plan.differences, width: Self.width) {
+            [proof, target] difference in
+            try await readers.run {
                 guard let tree = difference.node.subtree else { return }
                 let directory = try difference.path.reduce(target) { try $0.descend($1) }
                 let made = difference.made
@@ -219,7 +242,7 @@ public struct RestoreDelta: Sendable {
                 ) { !made.contains($0.name) }
             }
         }
-        return try await worker.readers.run { [proof, target, root = plan.root] in
+        return try await readers.run { [proof, target, root = written.plan.root] in
             try proof.finish(target.content, root, isWhole: false)
         }
     }

@@ -6,15 +6,17 @@ struct RestorePlan {
     static let root = 0
     /// Files up to this size are written several at a time.
     static let smallFileLimitBytes: UInt64 = 4 << 20
-    private static let filesPerWork = 64
-    private static let bytesPerWork: UInt64 = 1 << 20
     private static let depthLimit = 4_096
+    /// So much work waits to be handed out before more is looked for.
+    private static let backlogLimit = 48
     /// So many directories stay open.
     private static let openLimit = 256
 
     private struct Directory {
         let parent: Int?
         let depth: Int
+        /// nil for the target.
+        let way: RestorePath?
         /// nil for a target that keeps its own metadata.
         let node: Node?
         var waiting = 0
@@ -38,6 +40,8 @@ struct RestorePlan {
     private var lastNumber = RestorePlan.root
     /// Directories to be entered, the next one last.
     private var unentered: [(number: Int, node: Node)] = []
+    /// Small files that wait until enough are known.
+    private var window = RestoreWindow()
     private var files: ArraySlice<RestoreWork> = []
     private var largeFiles: ArraySlice<RestoreWork> = []
     private var finishing: [RestoreWork] = []
@@ -58,7 +62,7 @@ struct RestorePlan {
         self.target = target
         self.proves = proves
         directories[RestorePlan.root] = Directory(
-            parent: nil, depth: 0, node: node.flatMap(policy.apply))
+            parent: nil, depth: 0, way: nil, node: node.flatMap(policy.apply))
         opened[RestorePlan.root] = target
     }
 
@@ -68,14 +72,29 @@ struct RestorePlan {
     ///   files.
     mutating func nextWork(allowsLargeFile: Bool, allowsEntering: Bool) -> RestoreWork? {
         if let work = finishing.popLast() { return work }
+        if allowsEntering, !window.isFull, largeFiles.count < Self.backlogLimit,
+            let (number, node) = unentered.popLast()
+        {
+            return .enter(place(number), node: node)
+        }
         if allowsLargeFile, let work = largeFiles.popFirst() { return work }
-        if let work = files.popFirst() { return work }
-        guard allowsEntering, let (number, node) = unentered.popLast() else { return nil }
-        return .enter(place(number), node: node)
+        return files.popFirst()
     }
 
-    /// How many pieces of work wait to be handed out.
-    var backlog: Int { files.count + largeFiles.count }
+    /// The small files that are handed out next, to be given back with a schedule: when enough are
+    /// known, or no more come.
+    mutating func takeWindow(isEntering: Bool) -> RestoreWindow? {
+        guard files.count < Self.backlogLimit,
+            window.isFull || (!window.isEmpty && unentered.isEmpty && !isEntering)
+        else { return nil }
+        defer { window = RestoreWindow() }
+        return window
+    }
+
+    /// Hands the files out as scheduled.
+    mutating func add(_ window: RestoreWindow, by schedule: BlobSchedule) {
+        files += window.works(by: schedule) { place($0) }
+    }
 
     /// Adds the entries of a directory that is open; subdirectories, symlinks and special files
     /// have been made already.
@@ -88,8 +107,6 @@ struct RestorePlan {
         keep(directory, for: number)
         let depth = directories[number]?.depth ?? 0
         let place = place(number)
-        var small: [Node] = []
-        var smallBytes: UInt64 = 0
         var subdirectories: [(number: Int, node: Node)] = []
         var waiting = 0
         var (entries, done, bytes): (Int64, Int64, Int64) = (0, 0, 0)
@@ -98,7 +115,9 @@ struct RestorePlan {
             if kept.kind == .directory {
                 guard depth < RestorePlan.depthLimit else { throw tooDeep }
                 lastNumber += 1
-                directories[lastNumber] = Directory(parent: number, depth: depth + 1, node: kept)
+                directories[lastNumber] = Directory(
+                    parent: number, depth: depth + 1,
+                    way: RestorePath(kept.name, in: place.way), node: kept)
                 subdirectories.append((lastNumber, kept))
                 summary.directories += 1
                 waiting += 1
@@ -116,14 +135,8 @@ struct RestorePlan {
                 largeFiles.append(.largeFile(place, kept))
                 continue
             }
-            small.append(kept)
-            smallBytes += kept.sizeBytes
-            if small.count >= RestorePlan.filesPerWork || smallBytes >= RestorePlan.bytesPerWork {
-                files.append(.files(place, small))
-                (small, smallBytes) = ([], 0)
-            }
+            window.add(kept, of: number)
         }
-        if !small.isEmpty { files.append(.files(place, small)) }
         // The first of them is entered next, so that packs are read in the order of their writing.
         unentered += subdirectories.reversed()
         directories[number]?.waiting = waiting
@@ -145,7 +158,7 @@ struct RestorePlan {
     /// A directory has its metadata.
     mutating func finish(_ number: Int) {
         if proves, let tree = directories[number]?.node?.subtree {
-            complete.append(RestoreProof.Directory(path: place(number).path, tree: tree))
+            complete.append(RestoreProof.Directory(way: directories[number]?.way, tree: tree))
         }
         guard let directory = directories.removeValue(forKey: number) else { return }
         opened[number] = nil
@@ -158,13 +171,7 @@ struct RestorePlan {
 
     /// The names from the target to an entry of a directory.
     func path(of name: [UInt8], in number: Int) -> [[UInt8]] {
-        var names: [[UInt8]] = [name]
-        var next = directories[number]
-        while let directory = next, let parent = directory.parent {
-            names.append(directory.node?.name ?? [])
-            next = directories[parent]
-        }
-        return names.reversed()
+        RestorePath(name, in: directories[number]?.way).names
     }
 
     private var tooDeep: RepositoryError {
@@ -219,19 +226,15 @@ struct RestorePlan {
 
     private func place(_ number: Int) -> RestorePlace {
         var names: [[UInt8]] = []
-        var closed = 0
-        var base: RestoreDirectory?
-        var next: Int? = number
-        while let current = next, let directory = directories[current] {
-            if base == nil, let open = opened[current] {
-                base = open
-                closed = names.count
-            }
-            if directory.parent != nil { names.append(directory.node?.name ?? []) }
-            next = directory.parent
+        var next = number
+        while opened[next] == nil, let directory = directories[next],
+            let parent = directory.parent
+        {
+            names.append(directory.node?.name ?? [])
+            next = parent
         }
         return RestorePlace(
-            number: number, base: base ?? target, names: names.prefix(closed).reversed(),
-            path: names.reversed())
+            number: number, base: opened[next] ?? target, names: names.reversed(),
+            way: directories[number]?.way)
     }
 }

@@ -12,9 +12,12 @@ import Platform
 public final class RestoreProof: Sendable {
     /// A directory that is complete.
     struct Directory: Sendable {
-        /// The names from the target.
-        let path: [[UInt8]]
+        /// The way from the target; nil for the target itself.
+        let way: RestorePath?
         let tree: BlobID
+
+        /// The names from the target.
+        var path: [[UInt8]] { way?.names ?? [] }
     }
 
     private let sink: any BlobSink

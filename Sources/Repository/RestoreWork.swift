@@ -2,12 +2,20 @@
 enum RestoreWork: Sendable {
     /// A directory whose tree is to be read and whose entries are to be made.
     case enter(RestorePlace, node: Node)
-    /// Small files of one directory, written one after another.
-    case files(RestorePlace, [Node])
+    /// What small files need is fetched.
+    case fetch(BlobSchedule.Fetch)
+    /// Small files, written one after another.
+    case files([RestoreFiles])
     /// One file whose chunks are fetched ahead.
     case largeFile(RestorePlace, Node)
     /// A directory whose entries are complete gets its own metadata.
     case finish(RestorePlace, node: Node)
+}
+
+/// Files of one directory.
+struct RestoreFiles: Sendable {
+    let place: RestorePlace
+    var nodes: [Node]
 }
 
 /// Where a directory is: the nearest one that is open, and the names from there.
@@ -16,8 +24,11 @@ struct RestorePlace: Sendable {
     let number: Int
     let base: RestoreDirectory
     let names: [[UInt8]]
-    /// The names from the target, for messages.
-    let path: [[UInt8]]
+    /// The way from the target; nil for the target itself.
+    let way: RestorePath?
+
+    /// The names from the target.
+    var path: [[UInt8]] { way?.names ?? [] }
 
     /// The path of an entry as text.
     func display(_ name: [UInt8]) -> String {
@@ -41,8 +52,8 @@ struct RestorePlace: Sendable {
 enum RestoreResult: Sendable {
     /// The directory is open, and these are its entries.
     case entered(number: Int, RestoreDirectory, [Node])
-    /// So many entries of a directory are complete.
-    case written(number: Int, count: Int)
+    /// So many entries of each directory are complete.
+    case written([(number: Int, count: Int)])
     case finished(number: Int)
 }
 

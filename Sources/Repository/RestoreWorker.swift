@@ -30,16 +30,19 @@ struct RestoreWorker: Sendable {
                 }
                 return try await enter(place, try await entries(of: tree, at: place))
             }
-        case .files(let place, let nodes):
-            try await write(nodes, in: place)
-            return .written(number: place.number, count: nodes.count)
+        case .fetch(let fetch):
+            await source.fetch(fetch)
+            return .written([])
+        case .files(let files):
+            try await write(files)
+            return .written(files.map { (number: $0.place.number, count: $0.nodes.count) })
         case .largeFile(let place, let node):
             do {
                 try await named(place, node) { try await writeLarge(node, in: place) }
             } catch  where losses?.take(error, at: place.display(node.name)) ?? false {
                 try await pool.run { try place.open().remove(node.name) }
             }
-            return .written(number: place.number, count: 1)
+            return .written([(number: place.number, count: 1)])
         case .finish(let place, let node):
             return try await named(place, node) {
                 try await pool.run { [surroundings] in
@@ -82,65 +85,77 @@ struct RestoreWorker: Sendable {
 
     // MARK: Files
 
-    private func write(_ nodes: [Node], in place: RestorePlace) async throws {
-        let contents = try await contents(of: nodes, in: place)
-        let bytes = nodes.reduce(0) { $0 + Int64(clamping: $1.sizeBytes) }
+    private func write(_ files: [RestoreFiles]) async throws {
+        let contents = try await contents(of: files)
         try await pool.run { [contents, surroundings] in
-            let directory = try place.open()
-            for (node, chunks) in zip(nodes, contents) {
-                guard let chunks else { continue }
-                do {
-                    guard node.kind == .file else {
-                        try directory.make(node, isolates: surroundings.passAttributesOn)
-                        continue
+            var rest = contents[...]
+            for part in files {
+                let directory = try part.place.open()
+                for node in part.nodes {
+                    guard let chunks = rest.removeFirst() else { continue }
+                    do {
+                        guard node.kind == .file else {
+                            try directory.make(node, isolates: surroundings.passAttributesOn)
+                            continue
+                        }
+                        let file = try RestoreFile(node, in: directory, surroundings)
+                        for chunk in chunks { try file.write(chunk) }
+                        try file.finish()
+                    } catch {
+                        throw RestoreWorker.failure(part.place.display(node.name), error)
                     }
-                    let file = try RestoreFile(node, in: directory, surroundings)
-                    for chunk in chunks { try file.write(chunk) }
-                    try file.finish()
-                } catch {
-                    throw RestoreWorker.failure(place.display(node.name), error)
                 }
             }
         }
-        meter.advance(entries: Int64(nodes.count), bytes: bytes)
+        let nodes = files.lazy.flatMap(\.nodes)
+        meter.advance(
+            entries: Int64(contents.count),
+            bytes: nodes.reduce(0) { $0 + Int64(clamping: $1.sizeBytes) })
     }
 
     /// The chunks of small files, all at once; where that fails, one after another, so that the
     /// failure names its file.
-    private func contents(
-        of nodes: [Node], in place: RestorePlace
-    ) async throws -> [[[UInt8]]?] {
+    private func contents(of files: [RestoreFiles]) async throws -> [[[UInt8]]?] {
         // A tree that lies about its files does not get more memory than honest ones.
-        let ids = nodes.flatMap(\.content)
-        if ids.count <= nodes.count + Self.furtherChunks,
+        let ids = files.flatMap { $0.nodes.flatMap(\.content) }
+        if ids.count <= files.reduce(Self.furtherChunks, { $0 + $1.nodes.count }),
             // Whatever it is that fails, it fails again below, with its path.
             let chunks = try? await source.load(ids, kind: .data)
         {
             var rest = chunks[...]
-            return try nodes.map { node in
-                let own = Array(rest.prefix(node.content.count))
-                rest = rest.dropFirst(own.count)
-                try check(own, of: node, in: place)
-                return own
+            var contents: [[[UInt8]]?] = []
+            for part in files {
+                for node in part.nodes {
+                    let own = Array(rest.prefix(node.content.count))
+                    rest = rest.dropFirst(own.count)
+                    try check(own, of: node, in: part.place)
+                    contents.append(own)
+                }
             }
+            return contents
         }
         try Task.checkCancellation()
         var contents: [[[UInt8]]?] = []
-        for node in nodes {
-            var chunks: [[UInt8]] = []
-            do {
-                for id in node.content {
-                    try await named(place, node) {
-                        chunks.append(try await source.load(id, kind: .data))
-                    }
-                    try check(chunks, of: node, in: place)
-                }
-                contents.append(chunks)
-            } catch  where losses?.take(error, at: place.display(node.name)) ?? false {
-                contents.append(nil)
-            }
+        for part in files {
+            for node in part.nodes { contents.append(try await content(of: node, in: part.place)) }
         }
         return contents
+    }
+
+    /// The chunks of one small file; nil where they cannot be read and that is allowed.
+    private func content(of node: Node, in place: RestorePlace) async throws -> [[UInt8]]? {
+        var chunks: [[UInt8]] = []
+        do {
+            for id in node.content {
+                try await named(place, node) {
+                    chunks.append(try await source.load(id, kind: .data))
+                }
+                try check(chunks, of: node, in: place)
+            }
+            return chunks
+        } catch  where losses?.take(error, at: place.display(node.name)) ?? false {
+            return nil
+        }
     }
 
     private func check(_ chunks: [[UInt8]], of node: Node, in place: RestorePlace) throws {

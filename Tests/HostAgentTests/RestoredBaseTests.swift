@@ -57,6 +57,15 @@ extension HostTests {
                         volume: volume, coveringBackup: project.second.id, isDeletion: false))
                 #expect(retired.state == .succeeded)
                 volume.generation += 1
+                let staged = try await host.hub.perform(
+                    .volumeRestore,
+                    VolumeRestoreInput(
+                        volume: volume, backup: project.second, replacesVolume: false,
+                        isStaged: true))
+                #expect(staged.state == .succeeded)
+                // Without what is kept of the state that is built on, it is read from the bucket.
+                try await Self.kept(host, volume.project, project.second)?.close()
+                _ = try await host.shell("rm -rf *", in: "\(host.data)/cache")
                 // What is asked for once the volume is in its place is for the next backup only.
                 let (place, reached) = (host.layout.volume(volume.project), Locked(false))
                 host.hub.state.withLock { state -> Void in
@@ -139,23 +148,42 @@ extension HostTests {
             }
         }
 
+        /// A copy of what is kept, once it is of this backup: it is made behind the answer.
+        private static func kept(
+            _ host: TestHost, _ project: ProjectID, _ backup: BackupReference
+        ) async throws -> BaseCache? {
+            for _ in 0..<200 {
+                _ = try await host.shell(
+                    "rm -rf ../copy && mkdir ../copy && cp \(project).base* ../copy || true",
+                    in: "\(host.data)/cache")
+                let copy = try await BaseCache.open("\(host.data)/copy/\(project).base")
+                // A copy of what is just being made may be anything.
+                if (try? await copy.header())?.backup == backup.id { return copy }
+                await copy.close()
+                try await ContinuousClock().sleep(for: .milliseconds(100))
+            }
+            return nil
+        }
+
         /// What is kept is what would be if it were made of the backup's trees.
         private static func expectAsAnew(
             _ host: TestHost, _ project: ProjectID, _ backup: BackupReference
         ) async throws {
-            let kept = try await BaseCache.open("\(host.data)/cache/\(project).base")
+            let kept = try #require(try await Self.kept(host, project, backup))
             let header = try #require(try await kept.header())
             let repository = try await host.hub.repository(of: project)
             let index = try await repository.loadIndex()
             let source = repository.blobSource(index: index)
             let anew = try await BaseCache.open("\(host.directory.path)/anew.base")
             try await BaseCacheBuilder(
-                snapshot: host.layout.base(project), cache: anew, codec: repository.codec,
-                pool: BlockingPool(label: "test", width: 1), length: { _ in nil },
-                tree: { id in
-                    try SealedTree(
-                        try await source.load(id, kind: .tree), id: id, codec: repository.codec)
-                }
+                source: BaseCacheBuilder.Source(
+                    snapshot: host.layout.base(project), codec: repository.codec,
+                    length: { _ in nil },
+                    tree: { id in
+                        try SealedTree(
+                            try await source.load(id, kind: .tree), id: id,
+                            codec: repository.codec)
+                    }), cache: anew, pool: BlockingPool(label: "test", width: 1)
             ).build(
                 BaseHeader(
                     backup: backup.id, rootTree: backup.rootTree, snapshot: header.snapshot,

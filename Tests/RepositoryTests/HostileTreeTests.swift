@@ -64,7 +64,7 @@ struct HostileTreeTests {
         }
         let target = RestoreDirectory(try FileSystemDirectory(path: place.path + "/target"))
         let below = RestorePlace(
-            number: 1, base: target, names: [Array("a".utf8)], path: [Array("a".utf8)])
+            number: 1, base: target, names: [Array("a".utf8)], way: .through([Array("a".utf8)]))
         let error = #expect(throws: PlatformError.self) { _ = try below.open() }
         #expect(error?.errno == ELOOP || error?.errno == ENOTDIR)
         for name in ["..", "a/../..", "/etc"] {

@@ -1,4 +1,6 @@
 import Platform
+import Repository
+import Shared
 
 /// The agent's data directory: what is where, and who this host is.
 struct DataDirectory: Sendable {
@@ -25,6 +27,11 @@ struct DataDirectory: Sendable {
     var logs: String { path + "/logs" }
     /// What is kept of the projects' bases; may be deleted at any time.
     var caches: String { path + "/cache" }
+
+    /// What is kept of the index of a project's repository; may be deleted at any time.
+    func indexCache(of project: ProjectID) -> IndexCache {
+        IndexCache(directory: "\(caches)/\(project).index")
+    }
 
     /// The root of the btrfs file system.
     func root(of storage: AgentConfiguration.Storage) -> String {

@@ -13,23 +13,21 @@ struct RestoredBase: Sendable {
     let backup: BackupReference
     let work: Work
 
-    /// Computes how what is kept of the state that was built on follows to a snapshot of the result;
-    /// nil where it does not.
+    /// Computes how what is kept of the state that a restore has built on follows to a snapshot of
+    /// the result; nil where it does not.
     ///
     /// - Parameters:
     ///   - made: the path of the writable subvolume that was made.
     ///   - snapshot: the path of a read-only snapshot of it.
     func succession(
-        of result: VolumeBuild.Result, made: String, snapshot: String
+        of state: LocalState, made: String, snapshot: String, _ repository: OpenRepository
     ) async throws -> BaseSuccession? {
-        guard let state = result.state, let cache = await work.host.bases.open(project) else {
-            return nil
-        }
+        guard let cache = await work.host.bases.open(project) else { return nil }
         do {
             let info = try await work.host.pool.run { try Subvolume(at: made).info() }
             let succession = try await BaseSuccession(
                 from: state.path, by: info, to: snapshot, as: backup, cache: cache,
-                codec: result.repository.codec, polynomial: result.repository.config.polynomial,
+                codec: repository.codec, polynomial: repository.config.polynomial,
                 pool: work.host.pool)
             await cache.close()
             return succession
@@ -48,20 +46,23 @@ struct RestoredBase: Sendable {
     /// - Parameters:
     ///   - path: of the snapshot.
     ///   - subvolume: its identity.
-    ///   - succession: as computed before; nil has everything read.
-    ///   - opened: the repository and its index, where they are open already.
-    func keep(
-        _ path: String, subvolume: String, after succession: BaseSuccession?,
-        opened: (repository: OpenRepository, index: RepositoryIndex)?
-    ) async throws {
+    ///   - result: of the restore; nil where that was before a restart: then everything is read.
+    func keep(_ path: String, subvolume: String, of result: VolumeBuild.Result?) async throws {
         do {
-            if let succession, try await follow(succession) { return }
-            let opened = try await open(opened)
+            if let succession = result?.succession, try await follow(succession) { return }
+            let header = BaseHeader(
+                backup: backup.id, rootTree: backup.rootTree, snapshot: subvolume, transid: 0,
+                files: 0, bytes: 0)
+            if let result, let spool = result.spool {
+                return await work.host.bases.rebuild(
+                    project, of: path, header, from: spool, result.repository.codec
+                ) { [index = result.index] chunk in
+                    index.location(of: chunk, kind: .data).map { Int64($0.blob.plaintextBytes) }
+                }
+            }
+            let opened = try await open(result)
             try await work.host.bases.rebuild(
-                project, of: path,
-                BaseHeader(
-                    backup: backup.id, rootTree: backup.rootTree, snapshot: subvolume, transid: 0,
-                    files: 0, bytes: 0), from: opened.repository, opened.index)
+                project, of: path, header, from: opened.repository, opened.index)
         } catch {
             if error is CancellationError { throw error }
             work.host.logger.warning(
@@ -72,9 +73,9 @@ struct RestoredBase: Sendable {
     }
 
     private func open(
-        _ opened: (repository: OpenRepository, index: RepositoryIndex)?
+        _ result: VolumeBuild.Result?
     ) async throws -> (repository: OpenRepository, index: RepositoryIndex) {
-        if let opened { return opened }
+        if let result { return (result.repository, result.index) }
         let repository = try await RepositoryAccess.open(work)
         return (repository, try await repository.loadIndex())
     }

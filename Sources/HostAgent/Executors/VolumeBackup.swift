@@ -49,7 +49,7 @@ struct VolumeBackup: Sendable {
                 await keep(stored.update, as: result.document.backup, in: cache)
                 await cache?.close()
                 let settled = try await settle(snapshot, result.document)
-                try await rebuild(stored.update, as: result.document.backup)
+                await rebuild(stored.update, as: result.document.backup)
                 try refuse(stored.detection)
                 return settled
             } catch {
@@ -150,25 +150,18 @@ struct VolumeBackup: Sendable {
         }
     }
 
-    /// Makes the cache of a base anew, from the trees that have just passed by.
+    /// Has the cache of a base be made anew, from the trees that have just passed by.
     private func rebuild(
         _ update: SnapshotStorage.BaseUpdate, as backup: BackupReference
-    ) async throws {
+    ) async {
         switch update {
         case .changes: break
         case .none: await work.host.bases.remove(project)
         case .anew(var header, let spool, let codec):
             header.backup = backup.id
-            let pool = work.host.pool
-            try await work.host.bases.rebuild(
-                project, of: work.layout.base(project), header, codec: codec,
-                length: { spool.length(of: $0) },
-                tree: { id in
-                    guard let tree = try await pool.run({ try spool.tree(id) }) else {
-                        throw FullScanReason.cacheIncomplete("tree \(id) was not kept")
-                    }
-                    return tree
-                })
+            await work.host.bases.rebuild(
+                project, of: work.layout.base(project), header, from: spool, codec,
+                length: { spool.length(of: $0) })
         }
     }
 

@@ -5,7 +5,8 @@ import Platform
 import Repository
 import Shared
 
-/// Builds in staging what a backup holds: on the nearest local state, or from nothing.
+/// Builds in staging what a backup holds: on the nearest local state, or from nothing; and takes a
+/// read-only snapshot of it.
 ///
 /// Whatever is odd about a local state, before the work or in its proof, ends in a restore from
 /// nothing, and is told in the result.
@@ -18,10 +19,12 @@ struct VolumeBuild: Sendable {
         var objections: [LocalStates.Objection]
         /// What a partial restore has left out.
         var missing: [String]
-        /// What it was built on; nil for nothing.
-        var state: LocalState?
         let repository: OpenRepository
         let index: RepositoryIndex
+        /// How what is kept of the state that it was built on follows to it; nil where it does not.
+        var succession: BaseSuccession?
+        /// The trees that have passed by, where everything was read.
+        var spool: TreeSpool?
 
         /// Why it was not built on the nearest local state, in one word; nil where it was.
         var reason: String? {
@@ -32,6 +35,8 @@ struct VolumeBuild: Sendable {
     let input: VolumeRestoreInput
     let work: Work
     let staging: String
+    /// Where the snapshot goes.
+    let snapshot: String
 
     private var project: ProjectID { input.volume.project }
 
@@ -42,9 +47,11 @@ struct VolumeBuild: Sendable {
                 code: "input-invalid", message: "\(input.backup.rootTree) is no root tree's id")
         }
         let repository = try await RepositoryAccess.open(work)
-        let index = try await repository.loadIndex()
+        let isOwn = input.backup.project == project
+        let index = try await repository.loadIndex(
+            isOwn ? work.host.directory.indexCache(of: project) : nil)
         var objections: [LocalStates.Objection] = []
-        if !(input.isFromNothing ?? false), input.backup.project == project {
+        if !(input.isFromNothing ?? false), isOwn {
             let found = try await LocalStates(host: work.host).find(for: input.backup)
             objections = found.objections
             for state in found.states {
@@ -106,27 +113,39 @@ struct VolumeBuild: Sendable {
         try await work.host.storage.files().snapshot(state.path, to: staging, isReadOnly: false)
         // Only what differs is fetched, which lies scattered.
         let source = repository.blobSource(index: index, wholePackLimit: 256 << 10)
-        let proof = RestoreProof(sink: HashingSink()) { source.length(of: $0, kind: .data) }
         let target = try Descriptor(opening: staging, flags: O_DIRECTORY | O_NOFOLLOW)
-        let summary = try await RestoreDelta(
-            source: source, target: target, proof: proof,
-            length: { source.length(of: $0, kind: .data) }, progress: report
-        ).run(from: former, to: rootTree)
-        guard summary.rootTree == rootTree else {
-            throw RepositoryError(
-                code: .verificationFailed,
-                message: "the root tree came out as \(summary.rootTree?.hex ?? "nothing")")
+        let delta = try RestoreDelta(
+            source: source, target: target,
+            proof: RestoreProof(sink: HashingSink()) { source.length(of: $0, kind: .data) },
+            length: { source.length(of: $0, kind: .data) }, progress: report)
+        let written = try await delta.write(from: former, to: rootTree)
+        // Which makes it durable as well.
+        try await take()
+        let succession = try await RestoredBase(project: project, backup: input.backup, work: work)
+            .succession(of: state, made: staging, snapshot: snapshot, repository)
+        // What follows to the backup's root tree by what btrfs says has changed is proved by that.
+        if succession == nil {
+            let found = try await delta.prove(written)
+            guard found == rootTree else {
+                throw RepositoryError(
+                    code: .verificationFailed, message: "the root tree came out as \(found)")
+            }
         }
         return Result(
-            summary: summary, rootTree: rootTree, origin: state.origin, objections: objections,
-            missing: [], state: state, repository: repository, index: index)
+            summary: written.summary, rootTree: rootTree, origin: state.origin,
+            objections: objections, missing: [], repository: repository, index: index,
+            succession: succession)
     }
 
     private func buildFromNothing(
         _ rootTree: BlobID, _ repository: OpenRepository, _ index: RepositoryIndex,
         _ objections: [LocalStates.Objection]
     ) async throws -> Result {
-        let source = repository.blobSource(index: index, cacheBytes: 96 << 20)
+        let (directory, codec) = (work.host.directory.caches, repository.codec)
+        let spool = try await work.host.pool.run {
+            try TreeSpool(directory: directory, codec: codec)
+        }
+        let source = repository.blobSource(index: index, cacheBytes: 48 << 20) { spool.note($0) }
         let target = try await makeTarget()
         let restore = try Restore(
             source: source, target: target, policy: .faithful,
@@ -141,9 +160,10 @@ struct VolumeBuild: Sendable {
         guard summary.rootTree == rootTree else {
             throw mismatch("it has the root tree \(summary.rootTree?.hex ?? "of nothing")")
         }
+        try await take()
         return Result(
             summary: summary, rootTree: rootTree, origin: .nothing, objections: objections,
-            missing: [], repository: repository, index: index)
+            missing: [], repository: repository, index: index, spool: spool)
     }
 
     /// Leaves out what cannot be read.
@@ -156,12 +176,13 @@ struct VolumeBuild: Sendable {
         let losses = RestoreLosses()
         let target = try await makeTarget()
         let summary = try await Restore(
-            source: repository.blobSource(index: index, cacheBytes: 96 << 20), target: target,
+            source: repository.blobSource(index: index, cacheBytes: 48 << 20), target: target,
             policy: .faithful, losses: losses, progress: report
         ).run(.volume, of: rootTree)
         let found = try await Backup(
             path: staging, sink: HashingSink(), polynomial: repository.config.polynomial
         ).run()
+        try await take()
         return Result(
             summary: summary, rootTree: found.rootTree, origin: .nothing, objections: objections,
             missing: losses.texts, repository: repository, index: index)
@@ -171,7 +192,13 @@ struct VolumeBuild: Sendable {
 
     private func clear() async throws {
         let files = try work.host.storage.files()
-        if try await files.exists(staging) { try await files.delete(staging) }
+        for path in [staging, snapshot] where try await files.exists(path) {
+            try await files.delete(path)
+        }
+    }
+
+    private func take() async throws {
+        try await work.host.storage.files().snapshot(staging, to: snapshot)
     }
 
     private func makeTarget() async throws -> Descriptor {

@@ -17,13 +17,12 @@ struct VolumeRestore: Sendable {
         try await work.host.gate.alone(project) {
             if input.isStaged ?? false { return try await stage() }
             let publication: OperationJournal.Publication
-            var keep: (BaseSuccession?, VolumeBuild.Result)?
+            var result: VolumeBuild.Result?
             if case .publishing(let ready) = try await work.ledger.journal(work.operation) {
                 publication = ready
             } else {
                 try await checkPlace()
-                let made = try await built { try await build() }
-                (publication, keep) = (made.publication, (made.succession, made.result))
+                (publication, result) = try await built { try await build() }
                 if publication.replaced != nil {
                     try await work.host.runtimes.stop(
                         project, uid: input.volume.uid, grace: .seconds(10))
@@ -32,7 +31,7 @@ struct VolumeRestore: Sendable {
             }
             try await VolumePublisher(host: work.host)
                 .publish(publication, of: work.operation)
-            try await keepBase(publication, keep)
+            try await keepBase(publication, result)
             return RestoreReceipt(
                 backup: input.backup.id, host: work.host.id,
                 generation: input.volume.generation,
@@ -73,19 +72,17 @@ struct VolumeRestore: Sendable {
         }
     }
 
-    /// Restores into staging, with the receipt, and takes the snapshot that becomes the base.
-    private func build() async throws -> (
-        publication: OperationJournal.Publication, succession: BaseSuccession?,
-        result: VolumeBuild.Result
-    ) {
+    /// Restores into staging, with the receipt and the snapshot that becomes the base.
+    private func build() async throws -> (OperationJournal.Publication, VolumeBuild.Result) {
         let files = try work.host.storage.files()
         try await StagingCleanup(host: work.host).remove(work.operation, of: project)
         let replaced =
             try await files.exists(work.layout.volume(project))
             ? try await work.ledger.volume(project)?.generation ?? 0 : nil
-        let result = try await VolumeBuild(input: input, work: work, staging: staging).run()
         let base = work.layout.nextBase(project, work.operation)
-        try await files.snapshot(staging, to: base)
+        let result = try await VolumeBuild(
+            input: input, work: work, staging: staging, snapshot: base
+        ).run()
         let volume = try await files.info(staging)
         let publication = OperationJournal.Publication(
             subvolume: volume.uuid, base: try await files.info(base).uuid,
@@ -94,9 +91,7 @@ struct VolumeRestore: Sendable {
             rootTree: result.rootTree.hex, origin: result.origin,
             objections: result.objections.map(\.sentence), missing: result.missing,
             reason: input.isFromNothing == true ? "asked-for" : result.reason)
-        let succession = try await RestoredBase(project: project, backup: input.backup, work: work)
-            .succession(of: result, made: staging, snapshot: base)
-        return (publication, succession, result)
+        return (publication, result)
     }
 
     /// Builds, and keeps a snapshot of it; can be repeated after a crash between any two steps.
@@ -116,11 +111,10 @@ struct VolumeRestore: Sendable {
         }
         try await cleanup.remove(work.operation, of: project)
         let result = try await built {
-            try await VolumeBuild(input: input, work: work, staging: staging).run()
+            try await VolumeBuild(
+                input: input, work: work, staging: staging, snapshot: path
+            ).run()
         }
-        try await files.snapshot(staging, to: path)
-        let base = RestoredBase(project: project, backup: input.backup, work: work)
-        let succession = try await base.succession(of: result, made: staging, snapshot: path)
         try await cleanup.removeStagedState(of: project)
         let info = try await files.info(path)
         try await work.ledger.setStagedState(
@@ -128,9 +122,8 @@ struct VolumeRestore: Sendable {
                 operation: work.operation, backup: input.backup, filesystem: files.filesystem,
                 subvolume: info.uuid, ctransid: info.ctransid), of: project)
         try await files.delete(staging)
-        try await base.keep(
-            path, subvolume: info.uuid, after: succession,
-            opened: (result.repository, result.index))
+        try await RestoredBase(project: project, backup: input.backup, work: work).keep(
+            path, subvolume: info.uuid, of: result)
         (receipt.files, receipt.bytes) = (result.summary.files, result.summary.bytes)
         receipt.rootTree = result.rootTree.hex
         receipt.origin = result.origin
@@ -141,14 +134,13 @@ struct VolumeRestore: Sendable {
 
     /// What was restored is the base of the next backup; a partial restore is none.
     private func keepBase(
-        _ publication: OperationJournal.Publication, _ made: (BaseSuccession?, VolumeBuild.Result)?
+        _ publication: OperationJournal.Publication, _ result: VolumeBuild.Result?
     ) async throws {
         guard publication.missing?.isEmpty ?? true else {
             await work.host.bases.remove(project)
             return
         }
         try await RestoredBase(project: project, backup: input.backup, work: work).keep(
-            work.layout.base(project), subvolume: publication.base, after: made?.0,
-            opened: made.map { ($0.1.repository, $0.1.index) })
+            work.layout.base(project), subvolume: publication.base, of: result)
     }
 }

@@ -10,14 +10,20 @@ struct BaseCacheBuilder: Sendable {
     private static let directoriesAtOnce = 512
     private static let readersAtOnce = 2
 
-    let snapshot: String
+    /// What it is made of.
+    struct Source: Sendable {
+        /// The path of the base.
+        let snapshot: String
+        let codec: BlobCodec
+        /// The length of a chunk, where it is known.
+        let length: @Sendable (BlobID) -> Int64?
+        /// A tree of the backup.
+        let tree: @Sendable (BlobID) async throws -> SealedTree
+    }
+
+    let source: Source
     let cache: BaseCache
-    let codec: BlobCodec
     let pool: BlockingPool
-    /// The length of a chunk, where it is known.
-    let length: @Sendable (BlobID) -> Int64?
-    /// A tree of the backup.
-    let tree: @Sendable (BlobID) async throws -> SealedTree
 
     private struct Work: Sendable {
         let inode: UInt64
@@ -41,13 +47,13 @@ struct BaseCacheBuilder: Sendable {
             throw FullScanReason.cacheIncomplete("no root tree's id")
         }
         try await cache.clear()
-        let codec = codec
-        let top = try await tree(root)
+        let codec = source.codec
+        let top = try await source.tree(root)
         let nodes = try await pool.run { try top.nodes(codec) }
         guard nodes.count == 1, let content = nodes.first?.subtree else {
             throw FullScanReason.cacheIncomplete("the root tree is not one of this volume")
         }
-        let (readers, info) = try await pool.run { [snapshot] in
+        let (readers, info) = try await pool.run { [snapshot = source.snapshot] in
             let readers = try (0..<Self.readersAtOnce).map { _ in
                 Locked(try SnapshotReader(path: snapshot))
             }
@@ -92,11 +98,12 @@ struct BaseCacheBuilder: Sendable {
                 group.addTask {
                     var pieces: [Piece] = []
                     for work in own {
-                        let sealed = try await tree(work.tree)
+                        let sealed = try await source.tree(work.tree)
                         pieces.append(
-                            try await pool.run { [codec, length] in
+                            try await pool.run { [source] in
                                 try reader.withLock {
-                                    try Self.piece(work, sealed, $0, codec, length)
+                                    try Self.piece(
+                                        work, sealed, $0, source.codec, source.length)
                                 }
                             })
                     }

@@ -7,10 +7,18 @@ struct BaseCaches: Sendable {
     let directory: DataDirectory
     let pool: BlockingPool
     let logger: Logger
+    let builds = BaseBuilds()
 
     /// Opens a project's, empty where there was none that can be used; nil where not even an empty
     /// one can be made, for which backups only become slower.
+    ///
+    /// One that is still to be made is made first.
     func open(_ project: ProjectID) async -> BaseCache? {
+        await builds.settle(project)
+        return await openNow(project)
+    }
+
+    private func openNow(_ project: ProjectID) async -> BaseCache? {
         do {
             return try await BaseCache.open(path(project))
         } catch {
@@ -21,8 +29,16 @@ struct BaseCaches: Sendable {
         }
     }
 
-    /// Removes a project's.
+    /// Removes a project's, and what is kept of its repository's index.
     func remove(_ project: ProjectID) async {
+        await builds.drop(project)
+        await removeNow(project)
+        let index = directory.indexCache(of: project)
+        // Nothing of it ever fails: what is left is checked before it is used.
+        try? await pool.run { index.remove() }
+    }
+
+    private func removeNow(_ project: ProjectID) async {
         let path = path(project)
         do {
             try await pool.run { try BaseCache.remove(path) }
@@ -33,52 +49,66 @@ struct BaseCaches: Sendable {
         }
     }
 
-    /// Makes a project's anew; where that fails there is none, and the next backup reads the whole
-    /// volume.
+    /// Makes a project's anew from trees that have passed by, beside other work.
     ///
     /// - Parameters:
     ///   - snapshot: the path of the base.
     ///   - header: of the base, without totals.
     ///   - length: the length of a chunk, where it is known.
-    ///   - tree: a tree of the base's backup.
     func rebuild(
-        _ project: ProjectID, of snapshot: String, _ header: BaseHeader, codec: BlobCodec,
-        length: @escaping @Sendable (BlobID) -> Int64?,
-        tree: @escaping @Sendable (BlobID) async throws -> SealedTree
-    ) async throws {
-        await remove(project)
-        guard let cache = await open(project) else { return }
-        do {
-            try await BaseCacheBuilder(
-                snapshot: snapshot, cache: cache, codec: codec, pool: pool, length: length,
-                tree: tree
-            ).build(header)
-            await cache.close()
-        } catch {
-            await cache.close()
-            await remove(project)
-            try Task.checkCancellation()
-            logger.warning(
-                "Nothing is kept of a base; the next backup reads the whole volume.",
-                ["project": .init(describing: project), "error": .init(describing: error)])
+        _ project: ProjectID, of snapshot: String, _ header: BaseHeader, from spool: TreeSpool,
+        _ codec: BlobCodec, length: @escaping @Sendable (BlobID) -> Int64?
+    ) async {
+        await builds.add(project) { [self] in
+            await make(
+                project,
+                BaseCacheBuilder.Source(snapshot: snapshot, codec: codec, length: length) { id in
+                    guard let tree = try await pool.run({ try spool.tree(id) }) else {
+                        throw FullScanReason.cacheIncomplete("tree \(id) was not kept")
+                    }
+                    return tree
+                }, header)
         }
     }
 
-    /// Makes a project's anew from the trees in its repository.
+    /// Makes a project's anew from the trees in its repository, now, while that can be read.
     func rebuild(
         _ project: ProjectID, of snapshot: String, _ header: BaseHeader,
         from repository: OpenRepository, _ index: RepositoryIndex
     ) async throws {
+        await builds.drop(project)
         let source = repository.blobSource(index: index)
         let codec = repository.codec
-        try await rebuild(
-            project, of: snapshot, header, codec: codec,
-            length: { chunk in
-                index.location(of: chunk, kind: .data).map { Int64($0.blob.plaintextBytes) }
-            },
-            tree: { id in
-                try SealedTree(try await source.load(id, kind: .tree), id: id, codec: codec)
-            })
+        await make(
+            project,
+            BaseCacheBuilder.Source(
+                snapshot: snapshot, codec: codec,
+                length: { chunk in
+                    index.location(of: chunk, kind: .data).map { Int64($0.blob.plaintextBytes) }
+                },
+                tree: { id in
+                    try SealedTree(try await source.load(id, kind: .tree), id: id, codec: codec)
+                }), header)
+        try Task.checkCancellation()
+    }
+
+    /// Where that fails there is none, and the next backup reads the whole volume.
+    private func make(
+        _ project: ProjectID, _ source: BaseCacheBuilder.Source, _ header: BaseHeader
+    ) async {
+        await removeNow(project)
+        guard let cache = await openNow(project) else { return }
+        do {
+            try await BaseCacheBuilder(source: source, cache: cache, pool: pool).build(header)
+            await cache.close()
+        } catch {
+            await cache.close()
+            await removeNow(project)
+            guard !Task.isCancelled else { return }
+            logger.warning(
+                "Nothing is kept of a base; the next backup reads the whole volume.",
+                ["project": .init(describing: project), "error": .init(describing: error)])
+        }
     }
 
     private func path(_ project: ProjectID) -> String { "\(directory.caches)/\(project).base" }

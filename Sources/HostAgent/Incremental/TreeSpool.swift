@@ -34,13 +34,22 @@ final class TreeSpool: Sendable {
         case .tree:
             guard state.withLock({ $0.places[blob.id] == nil }) else { return }
             // The cache is then not made; the backup does not suffer.
-            guard let place = try? keep(plaintext, blob) else { return }
-            state.withLock { $0.places[blob.id] = place }
+            guard let tree = try? SealedTree(plaintext, prepared: blob, codec: codec) else {
+                return
+            }
+            note(tree)
         }
     }
 
-    private func keep(_ plaintext: [UInt8], _ blob: PreparedBlob) throws -> Range<Int64> {
-        let stored = try SealedTree(plaintext, prepared: blob, codec: codec).stored
+    /// Keeps a tree, unless there is no room for it.
+    func note(_ tree: SealedTree) {
+        guard state.withLock({ $0.places[tree.id] == nil }) else { return }
+        // The cache is then not made; nothing else suffers.
+        guard let place = try? keep(tree.stored) else { return }
+        state.withLock { $0.places[tree.id] = place }
+    }
+
+    private func keep(_ stored: [UInt8]) throws -> Range<Int64> {
         let start = state.withLock { state -> Int64 in
             defer { state.end += Int64(stored.count) }
             return state.end

@@ -14,6 +14,22 @@ public struct SealedTree: Sendable, Hashable {
         self.stored = stored
     }
 
+    /// A tree of a pack, without work where it lies there compressed.
+    ///
+    /// - Parameters:
+    ///   - plaintext: the tree's JSON.
+    ///   - sealed: its bytes in the pack.
+    /// - Throws: `RepositoryError`.
+    init(
+        _ plaintext: [UInt8], sealed: ArraySlice<UInt8>, of blob: PackedBlob, codec: BlobCodec
+    ) throws {
+        try self.init(
+            plaintext,
+            prepared: PreparedBlob(
+                id: blob.id, kind: .tree, sealed: Array(sealed), plaintextBytes: plaintext.count,
+                isCompressed: blob.uncompressedLength != nil), codec: codec)
+    }
+
     /// Seals a tree, without work where a sink has just done so.
     ///
     /// - Parameters:

@@ -247,14 +247,14 @@ final class OracleVolume: Sendable {
         _ cache: BaseCache, of snapshot: String, _ spool: TreeSpool, root: BlobID
     ) async throws {
         try await BaseCacheBuilder(
-            snapshot: snapshot, cache: cache, codec: codec, pool: pool,
-            length: { spool.length(of: $0) },
-            tree: { id in
-                guard let tree = try spool.tree(id) else {
-                    throw Mismatch(description: "tree \(id) did not pass")
-                }
-                return tree
-            }
+            source: BaseCacheBuilder.Source(
+                snapshot: snapshot, codec: codec, length: { spool.length(of: $0) },
+                tree: { id in
+                    guard let tree = try spool.tree(id) else {
+                        throw Mismatch(description: "tree \(id) did not pass")
+                    }
+                    return tree
+                }), cache: cache, pool: pool
         ).build(
             BaseHeader(
                 backup: .make(), rootTree: root.hex,

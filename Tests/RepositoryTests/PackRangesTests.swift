@@ -1,0 +1,178 @@
+import Glibc
+import ObjectStore
+import Platform
+import Testing
+
+@testable import Repository
+
+@Suite("Ranges of packs")
+struct PackRangesTests {
+    private static func id(_ number: Int) -> BlobID { BlobID(hashing: Array("\(number)".utf8)) }
+
+    /// Blobs of 1,000 bytes each, those of one pack side by side.
+    private static func index(_ packs: [[Int]]) -> RepositoryIndex {
+        RepositoryIndex(
+            packs.enumerated().map { position, numbers in
+                let blobs = numbers.enumerated().map { place, number in
+                    PackedBlob(
+                        id: id(number), kind: .data, offset: UInt32(place * 1_000), length: 1_000,
+                        uncompressedLength: nil)
+                }
+                return PackDescription(
+                    id: id(1_000_000 + position), bytes: PackHeader.packBytes(of: blobs),
+                    blobs: blobs)
+            })
+    }
+
+    private static func schedule(
+        _ ranges: inout PackRanges, _ groups: [[Int]], _ index: RepositoryIndex
+    ) -> BlobSchedule {
+        ranges.schedule(groups.map { $0.map(id) }) { index.location(of: $0, kind: .data) }
+    }
+
+    @Test("What lies side by side is one piece, in the order of its bytes, however it is named")
+    func order() {
+        var ranges = PackRanges()
+        let index = Self.index([Array(0..<100)])
+        let schedule = Self.schedule(&ranges, [[30], [], [10], [20], [10]], index)
+        #expect(schedule.order == [1, 2, 4, 3, 0])
+        #expect(schedule.fetches.count == 1)
+        guard case .fetch(let range) = ranges.turn(schedule.fetches[0].piece) else {
+            Issue.record("nothing is to be fetched")
+            return
+        }
+        #expect(range.bytes == 10_000..<31_000)
+    }
+
+    @Test("A piece has a bound, and what lies far apart is not fetched together")
+    func bounds() {
+        var ranges = PackRanges()
+        let index = Self.index([Array(0..<9_000)])
+        let near = Self.schedule(&ranges, (0..<9_000).map { [$0] }, index)
+        #expect(near.fetches.count == 3)
+        var others = PackRanges()
+        let far = Self.schedule(&others, [[0], [200], [210]], index)
+        #expect(far.fetches.map(\.position) == [0, 1])
+    }
+
+    @Test("A piece is held until each blob was taken as often as it was named")
+    func uses() {
+        var ranges = PackRanges()
+        let index = Self.index([Array(0..<10)])
+        let piece = Self.schedule(&ranges, [[1], [2], [1]], index).fetches[0].piece
+        _ = ranges.turn(piece)
+        ranges.settle(piece, [1, 2, 3])
+        ranges.use([Self.id(1)])
+        ranges.use([Self.id(2)])
+        // More often than it was named counts for nobody else.
+        ranges.use([Self.id(2)])
+        #expect(ranges.range(of: Self.id(1)) == piece)
+        ranges.use([Self.id(1)])
+        #expect(ranges.range(of: Self.id(1)) == nil)
+        #expect(ranges.range(of: Self.id(2)) == nil)
+    }
+
+    @Test("Beyond the limit the oldest piece is let go, and its blobs are no part of one any more")
+    func limit() {
+        var ranges = PackRanges()
+        let index = Self.index([[1], [2], [3]])
+        let pieces = Self.schedule(&ranges, [[1], [2], [3]], index).fetches.map(\.piece).sorted()
+        let third = [UInt8](repeating: 0, count: PackRanges.heldBytes / 2)
+        for piece in pieces {
+            _ = ranges.turn(piece)
+            ranges.settle(piece, third)
+        }
+        var taken = 0
+        for piece in pieces {
+            if case .take = ranges.turn(piece) { taken += 1 }
+        }
+        #expect(taken == 2)
+        guard case .none = ranges.turn(pieces[0]) else {
+            Issue.record("the oldest is still held")
+            return
+        }
+    }
+
+    @Test(
+        "A restore fetches each byte once, although the names are in another order than the packs")
+    func once() async throws {
+        let place = try TemporaryDirectory()
+        let made = try await ChildProcess.run(
+            "bash",
+            [
+                "-c",
+                // Written in an order that is no order of names, in many directories.
+                """
+                mkdir "$0/volume" && cd "$0/volume" && mkdir $(seq 40) &&
+                for file in $(seq 60); do for name in $(seq 40 | shuf --random-source=/bin/sh); do
+                    head -c 3000 /dev/urandom > $name/$file
+                done; done
+                """, place.path,
+            ], deadline: .seconds(60))
+        #expect(made.isSuccess, "\(made.errorText)")
+        let fixture = try await RepositoryFixture()
+        let store = CountingStore(fixture.repository.store)
+        let repository = OpenRepository(
+            store: store, key: fixture.repository.key,
+            polynomial: fixture.repository.config.polynomial)
+        let writer = PackWriter(store: store, codec: repository.codec)
+        let summary = try await Backup(
+            path: place.path + "/volume", sink: writer, polynomial: repository.config.polynomial
+        ).run()
+        let packs = try await writer.finish()
+        let index = RepositoryIndex(packs)
+        try makeDirectory(place.path + "/target")
+        let target = try Descriptor(
+            opening: place.path + "/target", flags: O_RDONLY | O_DIRECTORY)
+        store.forget()
+        _ = try await Restore(
+            source: repository.blobSource(index: index), target: target, policy: .faithful
+        ).run(.volume, of: summary.rootTree)
+        let stored = packs.reduce(0) { $0 + $1.bytes }
+        #expect(store.fetchedBytes <= stored)
+        #expect(store.gets <= 20, "\(store.gets) requests")
+        let same = try await ChildProcess.run(
+            "diff", ["-r", place.path + "/volume", place.path + "/target"])
+        #expect(same.isSuccess, "\(same.errorText)")
+    }
+}
+
+/// Counts what is read of a real store.
+private final class CountingStore: ObjectStorage {
+    private let store: any ObjectStorage
+    private let counts = Locked((gets: 0, bytes: Int64(0)))
+
+    var gets: Int { counts.withLock { $0.gets } }
+    var fetchedBytes: Int64 { counts.withLock { $0.bytes } }
+
+    init(_ store: any ObjectStorage) { self.store = store }
+
+    func forget() { counts.withLock { $0 = (0, 0) } }
+
+    func put(_ name: ObjectName, _ body: ObjectBody) async throws -> Bool {
+        try await store.put(name, body)
+    }
+
+    func get(_ name: ObjectName, range: Range<Int64>?, limitBytes: Int) async throws -> [UInt8] {
+        let bytes = try await store.get(name, range: range, limitBytes: limitBytes)
+        counts.withLock {
+            $0.gets += 1
+            $0.bytes += Int64(bytes.count)
+        }
+        return bytes
+    }
+
+    func stream(
+        _ name: ObjectName, range: Range<Int64>?, receive: @Sendable ([UInt8]) async throws -> Void
+    ) async throws {
+        try await store.stream(name, range: range, receive: receive)
+    }
+
+    func size(of name: ObjectName) async throws -> Int64 { try await store.size(of: name) }
+
+    func list(_ prefix: ObjectPrefix) async throws -> [ObjectEntry] {
+        try await store.list(prefix)
+    }
+
+    func delete(_ name: ObjectName) async throws { try await store.delete(name) }
+}
