@@ -20,6 +20,10 @@ struct VolumeBackup: Sendable {
         try await work.host.gate.alone(project) {
             let journal = try await work.ledger.journal(work.operation)
             if case .committed(let snapshot, let result) = journal {
+                if try await isSuperseded(snapshot) {
+                    try await work.host.storage.files().delete(staged)
+                    return result
+                }
                 let settled = try await settle(snapshot, result)
                 try refuse(result.detection)
                 return settled
@@ -73,8 +77,9 @@ struct VolumeBackup: Sendable {
         }
         let files = try work.host.storage.files()
         try await files.sync(volume)
-        try await files.setReadOnly(volume, true)
+        // Noted first: what is noted is made good by the agent's next start.
         try await work.ledger.setFrozen(project, true)
+        try await files.setReadOnly(volume, true)
     }
 
     /// The snapshot that is backed up: the one that an interrupted try took, if it is still there.
@@ -82,7 +87,9 @@ struct VolumeBackup: Sendable {
         _ journal: OperationJournal?
     ) async throws -> OperationJournal.BackupSnapshot {
         let files = try work.host.storage.files()
-        if case .snapshot(let taken) = journal, try await files.uuid(staged) == taken.subvolume {
+        if case .snapshot(let taken) = journal, try await files.uuid(staged) == taken.subvolume,
+            try await !isSuperseded(taken)
+        {
             return taken
         }
         work.progress.report("snapshot", 1)
@@ -96,6 +103,14 @@ struct VolumeBackup: Sendable {
             coveredTransid: info.ctransid)
         try await work.ledger.setJournal(work.operation, .snapshot(taken))
         return taken
+    }
+
+    /// Whether another operation has made a later backup the base, between the tries of this one.
+    private func isSuperseded(
+        _ snapshot: OperationJournal.BackupSnapshot
+    ) async throws -> Bool {
+        let base = try await work.ledger.volume(project)?.base
+        return base.map { $0.backup.takenAt > snapshot.takenAt } ?? false
     }
 
     /// A mismatch is loud, although everything is backed up by now.
