@@ -191,6 +191,12 @@ extension ScriptedHub {
                 id: try present(BlobID(hex: pack.id)), bytes: pack.bytes,
                 headerDigest: try present(BlobID(hex: pack.headerDigest)))
         }
+        let lost = try await repository.lost(of: announced).map(\.hex)
+        guard lost.isEmpty else {
+            throw Problem(
+                status: 422, code: Problem.packsLost, title: "lost", detail: "packs are lost",
+                packs: lost)
+        }
         let packs = try await repository.readHeaders(of: announced)
         _ = try await repository.writeIndex(packs)
         let reference = BackupReference(

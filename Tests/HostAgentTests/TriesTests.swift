@@ -1,4 +1,6 @@
+import ObjectStore
 import Platform
+import Repository
 import Shared
 import Testing
 
@@ -28,6 +30,40 @@ extension HostTests {
                     .value(VolumeBackupResult.self)
                 #expect(host.hub.state.withLock { $0.puts } == stored)
                 try await host.expectNothingLeft(volume)
+                try await host.restoresElsewhere(second.backup, as: volume)
+            }
+        }
+
+        @Test("stores anew what the bucket has lost since its earlier try")
+        func lostPacks() async throws {
+            try await TestHost.run { host in
+                let volume = try await host.filledProject()
+                let input = VolumeBackupInput(
+                    volume: volume, backup: .make(), base: nil, isFinal: false, tags: [])
+                let isReached = Locked(false)
+                host.hub.state.withLock { state -> Void in
+                    state.beforeCommit = {
+                        isReached.withLock { $0 = true }
+                        // Until the agent that waits for the answer is dead.
+                        try await ContinuousClock().sleep(for: .seconds(600))
+                    }
+                }
+                let operation = try host.hub.submit(.volumeBackup, input)
+                try await withDeadline(.seconds(60), "the commit") {
+                    while !isReached.withLock({ $0 }) {
+                        try await ContinuousClock().sleep(for: .milliseconds(2))
+                    }
+                }
+                try await host.kill()
+                host.hub.state.withLock { $0.beforeCommit = nil }
+                let store = try await host.hub.repository(of: volume.project).store
+                for pack in try await store.list(ObjectPrefix("data/")) {
+                    try await store.delete(pack.name)
+                }
+                try await host.start()
+                let second = try await host.hub.outcome(of: operation)
+                    .value(VolumeBackupResult.self)
+                #expect(host.hub.state.withLock { $0.commits } == 1)
                 try await host.restoresElsewhere(second.backup, as: volume)
             }
         }

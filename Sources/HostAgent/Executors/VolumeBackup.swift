@@ -7,6 +7,9 @@ import Shared
 /// What was uploaded is journaled, so that a try after a crash reads again but stores nothing
 /// twice.
 struct VolumeBackup: Sendable {
+    /// How often a try stores what the bucket has lost.
+    private static let rounds = 3
+
     let input: VolumeBackupInput
     let work: Work
 
@@ -36,11 +39,7 @@ struct VolumeBackup: Sendable {
             let snapshot = try await takeSnapshot(journal)
             let cache = await work.host.bases.open(project)
             do {
-                let stored = try await SnapshotStorage(
-                    input: input, work: work, snapshot: snapshot, path: staged,
-                    base: record.base, cache: cache
-                ).run()
-                let result = try await commit(stored, snapshot)
+                let (stored, result) = try await store(snapshot, record.base, cache)
                 guard result.isOfSnapshot else {
                     // An earlier try was recorded, and what it answered was lost: a backup, but not
                     // one of this snapshot, which must not become the base (D3).
@@ -130,10 +129,44 @@ struct VolumeBackup: Sendable {
             class: .terminal)
     }
 
+    /// Stores the snapshot and has the hub acknowledge it; what the bucket has lost meanwhile is
+    /// stored anew.
+    private func store(
+        _ snapshot: OperationJournal.BackupSnapshot, _ base: VolumeRecord.Base?,
+        _ cache: BaseCache?
+    ) async throws -> (SnapshotStorage.Stored, Commit) {
+        var roundsLeft = Self.rounds
+        while true {
+            let stored = try await SnapshotStorage(
+                input: input, work: work, snapshot: snapshot, path: staged, base: base,
+                cache: cache
+            ).run()
+            do {
+                return (stored, try await commit(stored, snapshot))
+            } catch let error as AgentError {
+                guard let problem = error.cause as? Problem, problem.code == Problem.packsLost,
+                    let packs = problem.packs
+                else { throw error }
+                work.host.logger.warning(
+                    "The bucket has lost packs of a backup in the making.",
+                    [
+                        "operation": .init(describing: work.operation),
+                        "packs": .init(describing: packs),
+                    ])
+                try await work.ledger.forgetUploads(packs, of: work.operation)
+                roundsLeft -= 1
+                guard roundsLeft > 0 else { throw error }
+            }
+        }
+    }
+
+    /// What the hub has acknowledged, and whether it is of this snapshot.
+    private typealias Commit = (document: VolumeBackupResult, isOfSnapshot: Bool)
+
     /// Has the hub acknowledge what was stored.
     private func commit(
         _ stored: SnapshotStorage.Stored, _ snapshot: OperationJournal.BackupSnapshot
-    ) async throws -> (document: VolumeBackupResult, isOfSnapshot: Bool) {
+    ) async throws -> Commit {
         work.progress.report("commit", 4)
         let packs = try await work.ledger.uploads(of: work.operation).map(CommitPack.init)
         let request = CommitRequest(
