@@ -76,9 +76,12 @@ struct RepairTests {
             let place = try await fleet.key().place
             try await fleet.shell(
                 "chmod -R u+w '\(place)/data'; touch '\(fleet.path("before"))'; "
-                    + "head -c 90000000 /dev/urandom > '\(volume)/bigger'")
+                    + "head -c 150000000 /dev/urandom > '\(volume)/bigger'")
             let backup = try await fleet.done("backup", "create", "notes", "--detach").trimmed
-            let find = "find '\(place)/data' -type f -newer '\(fleet.path("before"))' -size +1M"
+            // One that is in its place, not one that is being written.
+            let find =
+                "find '\(place)/data' -type f -newer '\(fleet.path("before"))' -size +1M "
+                + "-regextype posix-extended -regex '.*/[0-9a-f]{64}' ! -newermt '-1 second'"
             try await fleet.eventually("a new pack") {
                 try await fleet.shell("\(find) | head -n 1 | xargs -r rm -fv") != ""
             }
