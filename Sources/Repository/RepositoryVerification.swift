@@ -37,6 +37,19 @@ extension OpenRepository {
         }
     }
 
+    /// Those of packs that are not in the store, or are not what they are said to be.
+    ///
+    /// - Throws: `RepositoryError` `store`.
+    public func lost(of packs: [AnnouncedPack]) async throws -> [BlobID] {
+        try await concurrentMap(packs, width: Self.readWidth) { pack -> BlobID? in
+            do {
+                return AnnouncedPack(try await readHeader(of: pack.id)) == pack ? nil : pack.id
+            } catch let error as RepositoryError where error.code != .store {
+                return pack.id
+            }
+        }.compactMap(\.self)
+    }
+
     /// What a pack's header says about the pack.
     ///
     /// - Throws: `RepositoryError`: `missing` or `corrupt` naming the pack, `store`.

@@ -67,6 +67,35 @@ struct RepairTests {
     }
 
     @Test(
+        "a pack that the bucket loses before the commit is named by the hub and stored anew",
+        .timeLimit(.minutes(3)))
+    func lostPack() async throws {
+        try await Fleet.run(hosts: 1) { fleet in
+            _ = try await prepare(fleet)
+            let volume = try await fleet.volume("notes", on: "host-1")
+            let place = try await fleet.key().place
+            try await fleet.shell(
+                "chmod -R u+w '\(place)/data'; touch '\(fleet.path("before"))'; "
+                    + "head -c 150000000 /dev/urandom > '\(volume)/bigger'")
+            let backup = try await fleet.done("backup", "create", "notes", "--detach").trimmed
+            // One that is in its place, not one that is being written.
+            let find =
+                "find '\(place)/data' -type f -newer '\(fleet.path("before"))' -size +1M "
+                + "-regextype posix-extended -regex '.*/[0-9a-f]{64}' ! -newermt '-1 second'"
+            try await fleet.eventually("a new pack") {
+                try await fleet.shell("\(find) | head -n 1 | xargs -r rm -fv") != ""
+            }
+            try await fleet.done("operation", "wait", backup, "--timeout", "100s")
+            let log = try await fleet.shell("cat '\(fleet.path("host-1.log"))'")
+            #expect(log.contains("The bucket has lost packs of a backup in the making."))
+            try await fleet.done("backup", "check", "notes", "--read", "all")
+            let golden = try await fleet.listing(volume)
+            try await fleet.done("backup", "restore", "notes", "--yes")
+            #expect(try await fleet.listing(volume) == golden)
+        }
+    }
+
+    @Test(
         "a key is replaced: the same backups under a new key, the old repository removed on demand",
         .timeLimit(.minutes(5)))
     func rekey() async throws {

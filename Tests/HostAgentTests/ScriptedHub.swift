@@ -53,7 +53,7 @@ final class ScriptedHub: Sendable {
         /// Called before an object is given out, and before a key is: the test may stall or fail there.
         var beforeGet: (@Sendable () async throws -> Void)?
         var beforeGrant: (@Sendable () async throws -> Void)?
-        var beforeCommit: (@Sendable () async -> Void)?
+        var beforeCommit: (@Sendable () async throws -> Void)?
         var afterCommit: (@Sendable () async -> Void)?
         var projects: [OperationID: ProjectID] = [:]
     }
@@ -105,6 +105,14 @@ final class ScriptedHub: Sendable {
                 ?? value["volume"]?["project"]?.text.flatMap { ProjectID($0) }
         }
         return id
+    }
+
+    /// Gives an operation out again that has failed here.
+    func retry(
+        _ operation: OperationID, _ kind: OperationKind, _ input: some Encodable
+    ) async throws -> OperationOutcome {
+        state.withLock { $0.outcomes[operation] = nil }
+        return try await outcome(of: try submit(kind, input, id: operation))
     }
 
     /// Takes the lease away and gives the operation out again.

@@ -183,15 +183,21 @@ extension ScriptedHub {
             state.withLock { $0.confirmations += 1 }
             return try ok(CommitAnswer(backup: same))
         }
-        await state.withLock { $0.beforeCommit }?()
+        try await state.withLock { $0.beforeCommit }?()
         // Whoever asked is dead: the request got no further.
         try Task.checkCancellation()
-        let packs = try await repository.readHeaders(
-            of: try request.packs.map { pack in
-                AnnouncedPack(
-                    id: try present(BlobID(hex: pack.id)), bytes: pack.bytes,
-                    headerDigest: try present(BlobID(hex: pack.headerDigest)))
-            })
+        let announced = try request.packs.map { pack in
+            AnnouncedPack(
+                id: try present(BlobID(hex: pack.id)), bytes: pack.bytes,
+                headerDigest: try present(BlobID(hex: pack.headerDigest)))
+        }
+        let lost = try await repository.lost(of: announced).map(\.hex)
+        guard lost.isEmpty else {
+            throw Problem(
+                status: 422, code: Problem.packsLost, title: "lost", detail: "packs are lost",
+                packs: lost)
+        }
+        let packs = try await repository.readHeaders(of: announced)
         _ = try await repository.writeIndex(packs)
         let reference = BackupReference(
             id: request.backup, project: project, snapshot: request.rootTree,

@@ -42,7 +42,6 @@ struct VolumeApply: Sendable {
             if there != nil, input.overwrite == .never { throw exists }
             let inode = try await staging.make()
             try await restore(into: staging, inode)
-            if there != nil { try await keepOld() }
             try await publish(name, from: staging, inode)
             try await staging.remove()
         }
@@ -76,13 +75,13 @@ struct VolumeApply: Sendable {
         _ = try await restore.run(.path(input.source.bytes, name: name), of: rootTree)
     }
 
-    /// Keeps what is about to be replaced, in a snapshot of the volume.
+    /// Keeps what is about to be replaced, in a snapshot of the volume of its own: what an earlier
+    /// try has kept does not hold what was written since.
     private func keepOld() async throws {
         let files = try work.host.storage.files()
-        let name = "before-\(work.operation)"
-        let snapshot = work.layout.snapshot(project, name)
-        guard try await !files.exists(snapshot) else { return }
         try await files.makeDirectory(work.layout.snapshots(of: project), mode: 0o700)
+        let snapshot = try await files.freeName(
+            work.layout.snapshot(project, "before-\(work.operation)"))
         try await files.snapshot(volume, to: snapshot)
     }
 
@@ -98,20 +97,24 @@ struct VolumeApply: Sendable {
         }
         try await work.ledger.setJournal(
             work.operation, .applying(OperationJournal.Application(inode: identity)))
-        let exists = exists
-        let overwrite = input.overwrite
         let volume = input.volume
-        try await work.host.pool.run {
-            let directory = try staging.open(inode: inode)
-            let parent = try target.parent(uid: volume.uid, gid: volume.gid)
+        @Sendable func rename(isExchange: Bool) throws {
+            try VolumePath.rename(
+                content, in: staging.open(inode: inode), to: name,
+                in: target.parent(uid: volume.uid, gid: volume.gid), isExchange: isExchange)
+        }
+        let isTaken = try await work.host.pool.run {
             do {
-                try VolumePath.rename(
-                    content, in: directory, to: name, in: parent, isExchange: false)
+                try rename(isExchange: false)
+                return false
             } catch let error as PlatformError where error.errno == EEXIST {
-                guard overwrite == .always else { throw exists }
-                try VolumePath.rename(
-                    content, in: directory, to: name, in: parent, isExchange: true)
+                return true
             }
+        }
+        if isTaken {
+            guard input.overwrite == .always else { throw exists }
+            try await keepOld()
+            try await work.host.pool.run { try rename(isExchange: true) }
         }
         try await work.host.storage.files().sync(self.volume)
     }

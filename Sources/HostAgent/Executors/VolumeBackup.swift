@@ -7,6 +7,9 @@ import Shared
 /// What was uploaded is journaled, so that a try after a crash reads again but stores nothing
 /// twice.
 struct VolumeBackup: Sendable {
+    /// How often a try stores what the bucket has lost.
+    private static let rounds = 3
+
     let input: VolumeBackupInput
     let work: Work
 
@@ -20,6 +23,10 @@ struct VolumeBackup: Sendable {
         try await work.host.gate.alone(project) {
             let journal = try await work.ledger.journal(work.operation)
             if case .committed(let snapshot, let result) = journal {
+                if try await isSuperseded(snapshot) {
+                    try await work.host.storage.files().delete(staged)
+                    return result
+                }
                 let settled = try await settle(snapshot, result)
                 try refuse(result.detection)
                 return settled
@@ -32,11 +39,7 @@ struct VolumeBackup: Sendable {
             let snapshot = try await takeSnapshot(journal)
             let cache = await work.host.bases.open(project)
             do {
-                let stored = try await SnapshotStorage(
-                    input: input, work: work, snapshot: snapshot, path: staged,
-                    base: record.base, cache: cache
-                ).run()
-                let result = try await commit(stored, snapshot)
+                let (stored, result) = try await store(snapshot, record.base, cache)
                 guard result.isOfSnapshot else {
                     // An earlier try was recorded, and what it answered was lost: a backup, but not
                     // one of this snapshot, which must not become the base (D3).
@@ -73,8 +76,9 @@ struct VolumeBackup: Sendable {
         }
         let files = try work.host.storage.files()
         try await files.sync(volume)
-        try await files.setReadOnly(volume, true)
+        // Noted first: what is noted is made good by the agent's next start.
         try await work.ledger.setFrozen(project, true)
+        try await files.setReadOnly(volume, true)
     }
 
     /// The snapshot that is backed up: the one that an interrupted try took, if it is still there.
@@ -82,7 +86,9 @@ struct VolumeBackup: Sendable {
         _ journal: OperationJournal?
     ) async throws -> OperationJournal.BackupSnapshot {
         let files = try work.host.storage.files()
-        if case .snapshot(let taken) = journal, try await files.uuid(staged) == taken.subvolume {
+        if case .snapshot(let taken) = journal, try await files.uuid(staged) == taken.subvolume,
+            try await !isSuperseded(taken)
+        {
             return taken
         }
         work.progress.report("snapshot", 1)
@@ -96,6 +102,14 @@ struct VolumeBackup: Sendable {
             coveredTransid: info.ctransid)
         try await work.ledger.setJournal(work.operation, .snapshot(taken))
         return taken
+    }
+
+    /// Whether another operation has made a later backup the base, between the tries of this one.
+    private func isSuperseded(
+        _ snapshot: OperationJournal.BackupSnapshot
+    ) async throws -> Bool {
+        let base = try await work.ledger.volume(project)?.base
+        return base.map { $0.backup.takenAt > snapshot.takenAt } ?? false
     }
 
     /// A mismatch is loud, although everything is backed up by now.
@@ -115,10 +129,44 @@ struct VolumeBackup: Sendable {
             class: .terminal)
     }
 
+    /// Stores the snapshot and has the hub acknowledge it; what the bucket has lost meanwhile is
+    /// stored anew.
+    private func store(
+        _ snapshot: OperationJournal.BackupSnapshot, _ base: VolumeRecord.Base?,
+        _ cache: BaseCache?
+    ) async throws -> (SnapshotStorage.Stored, Commit) {
+        var roundsLeft = Self.rounds
+        while true {
+            let stored = try await SnapshotStorage(
+                input: input, work: work, snapshot: snapshot, path: staged, base: base,
+                cache: cache
+            ).run()
+            do {
+                return (stored, try await commit(stored, snapshot))
+            } catch let error as AgentError {
+                guard let problem = error.cause as? Problem, problem.code == Problem.packsLost,
+                    let packs = problem.packs
+                else { throw error }
+                work.host.logger.warning(
+                    "The bucket has lost packs of a backup in the making.",
+                    [
+                        "operation": .init(describing: work.operation),
+                        "packs": .init(describing: packs),
+                    ])
+                try await work.ledger.forgetUploads(packs, of: work.operation)
+                roundsLeft -= 1
+                guard roundsLeft > 0 else { throw error }
+            }
+        }
+    }
+
+    /// What the hub has acknowledged, and whether it is of this snapshot.
+    private typealias Commit = (document: VolumeBackupResult, isOfSnapshot: Bool)
+
     /// Has the hub acknowledge what was stored.
     private func commit(
         _ stored: SnapshotStorage.Stored, _ snapshot: OperationJournal.BackupSnapshot
-    ) async throws -> (document: VolumeBackupResult, isOfSnapshot: Bool) {
+    ) async throws -> Commit {
         work.progress.report("commit", 4)
         let packs = try await work.ledger.uploads(of: work.operation).map(CommitPack.init)
         let request = CommitRequest(

@@ -25,7 +25,6 @@ struct VolumeExecute: Sendable {
                     + "it had done by then stays",
                 hint: "look at the project, and run it again where that is right")
         }
-        try await work.ledger.setJournal(work.operation, .executing)
         let volume = input.volume
         let directory = work.layout.volume(volume.project)
         let user = input.asRoot ? nil : UserIdentity(userID: volume.uid, groupID: volume.gid)
@@ -33,8 +32,9 @@ struct VolumeExecute: Sendable {
         let group = ProjectProcesses(
             volume.project, uid: volume.uid, ledger: work.ledger.id
         ).group
+        try group?.create()
+        try await work.ledger.setJournal(work.operation, .executing)
         do {
-            try group?.create()
             let result = try await ChildProcess.run(
                 program, Array(input.command.dropFirst()),
                 environment: RuntimeEnvironment.make(

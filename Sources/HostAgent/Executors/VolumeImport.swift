@@ -32,21 +32,32 @@ struct VolumeImport: Sendable {
             _ = try await work.record(of: input.volume)
             let staging = ApplyStaging(
                 volume: volume, operation: work.operation, pool: work.host.pool)
-            let inode: UInt64
-            if case .applying(let ready) = try await work.ledger.journal(work.operation) {
+            let files = try work.host.storage.files()
+            var ready: OperationJournal.Application?
+            if case .applying(let known) = try await work.ledger.journal(work.operation) {
                 // A try before this one had copied everything and began to put it into place.
-                inode = ready.inode
-                guard try await work.host.storage.files().exists(staging.path) else { return }
-            } else {
-                inode = try await staging.make()
-                try await copy(inode)
-                try await work.ledger.setJournal(
-                    work.operation, .applying(OperationJournal.Application(inode: inode)))
+                ready = known
             }
-            try await publish(staging, inode)
+            if ready?.isInPlace != true {
+                // A backup between the tries has removed what was not in its place yet.
+                if try await !files.exists(staging.path) { ready = nil }
+                let inode = if let ready { ready.inode } else { try await copied(into: staging) }
+                try await publish(staging, inode)
+                try await work.ledger.setJournal(
+                    work.operation,
+                    .applying(OperationJournal.Application(inode: inode, isInPlace: true)))
+            }
             try await staging.remove()
-            try await work.host.storage.files().sync(volume)
+            try await files.sync(volume)
         }
+    }
+
+    private func copied(into staging: ApplyStaging) async throws -> UInt64 {
+        let inode = try await staging.make()
+        try await copy(inode)
+        try await work.ledger.setJournal(
+            work.operation, .applying(OperationJournal.Application(inode: inode)))
+        return inode
     }
 
     private func copy(_ inode: UInt64) async throws {

@@ -20,9 +20,7 @@ struct VolumeRetire: Sendable {
             if try await files.exists(path) {
                 let trash = try await files.freeTrashPath(
                     volume.project, generation: record.generation)
-                // A read-only subvolume cannot be moved into another directory.
-                try await files.setReadOnly(path, false)
-                try await files.rename(path, to: trash)
+                try await files.moveAway(path, to: trash)
                 try await files.setReadOnly(trash, true)
             }
             try await StagingCleanup(host: work.host).removeStagedState(of: volume.project)

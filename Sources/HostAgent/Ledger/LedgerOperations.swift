@@ -22,7 +22,7 @@ extension Ledger {
                 insert into operations (id, kind, project, epoch, accepted_at)
                 values (\(id), \(operation.kind.rawValue), \(volume?.project.description),
                     \(operation.epoch), \(time))
-                on conflict (id) do update set epoch = excluded.epoch
+                on conflict (id) do update set epoch = excluded.epoch, is_settled = 0
                 """)
             let seen = operation.kind.raisesGuard ? operation.epoch : operation.guardEpoch
             if let volume, let seen {
@@ -38,19 +38,23 @@ extension Ledger {
     }
 
     /// Stores an outcome and its report: one transaction, the commit point of every operation here.
+    ///
+    /// What a further try can go on from stays until there is none.
     func finish(_ outcome: OperationOutcome, project: ProjectID?) async throws {
         let text = try JSON.text(outcome)
         let id = outcome.operation.description
         try await database.write { connection in
             let changed = try connection.execute(
                 """
-                update operations set outcome = \(text), journal = null,
-                    is_settled = \(outcome.isFinal)
+                update operations set outcome = \(text), is_settled = \(outcome.isFinal),
+                    journal = case when \(outcome.isFinal) then null else journal end
                 where id = \(id) and epoch = \(outcome.epoch)
                 """)
             // A higher lease was accepted meanwhile: this outcome is not the one that counts.
             guard changed == 1 else { return }
-            try connection.execute("delete from uploads where operation = \(id)")
+            if outcome.isFinal {
+                try connection.execute("delete from uploads where operation = \(id)")
+            }
             try Self.append(.operationFinished(outcome), connection)
         }
         outbox.ring()
@@ -78,26 +82,10 @@ extension Ledger {
         }
     }
 
-    /// All operations that were interrupted and have something to go on from.
-    func journals() async throws -> [(OperationID, OperationJournal)] {
-        try await database.read { connection in
-            try connection.query(
-                """
-                select id, journal from operations where journal is not null and outcome is null
-                """
-            ).compactMap { row in
-                let text: String = try row.decode("journal")
-                return try OperationID(try row.decode("id", as: String.self)).map {
-                    ($0, try JSON.decode(OperationJournal.self, from: Array(text.utf8)))
-                }
-            }
-        }
-    }
-
     /// The operations, oldest first, that may be gone on with here, each with its project.
     ///
     /// - Parameter limit: how many at most.
-    func openOperations(limit: Int) async throws -> [(OperationID, ProjectID?)] {
+    func openOperations(limit: Int = .max) async throws -> [(OperationID, ProjectID?)] {
         try await database.read { connection in
             try connection.query(
                 """

@@ -43,6 +43,19 @@ extension Ledger {
         }
     }
 
+    /// Forgets packs of an operation that are not in the bucket.
+    func forgetUploads(_ packs: [String], of operation: OperationID) async throws {
+        try await database.write { connection in
+            for pack in packs {
+                try connection.execute(
+                    """
+                    delete from uploads
+                    where operation = \(operation.description) and pack = \(pack)
+                    """)
+            }
+        }
+    }
+
     /// Forgets the packs of an operation that will not go on.
     func forgetUploads(_ operation: OperationID) async throws {
         _ = try await database.write { connection in

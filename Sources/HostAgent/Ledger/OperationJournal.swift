@@ -48,5 +48,7 @@ enum OperationJournal: Sendable, Codable, Equatable {
     struct Application: Sendable, Codable, Equatable {
         /// The inode of what is put into place.
         var inode: UInt64
+        /// Whether all of an import is in its place; nil counts as false.
+        var isInPlace: Bool?
     }
 }

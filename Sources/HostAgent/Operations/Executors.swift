@@ -52,7 +52,7 @@ enum Executors {
         case .runtimeStart:
             try await RuntimeStart().run(try input(RuntimeInput.self), work)
         case .runtimeStop:
-            try await RuntimeStop().run(try input(RuntimeInput.self), work)
+            return try JSON.value(try await RuntimeStop().run(try input(RuntimeInput.self), work))
         case .start, .stop, .backup, .restore, .move, .copy, .delete, .importTree, .execute,
             .check, .forget, .prune, .repair, .rekey, .drain, .batch:
             throw Failure(

@@ -48,13 +48,19 @@ enum FailureTranslation {
         case .unreachable:
             Failure(code: "hub-unreachable", message: "\(error)", class: .retryable)
         case .refused:
-            Failure(
-                code: (error.cause as? Problem)?.code ?? "hub-refused", message: error.message,
-                class: .terminal)
+            refusal(error)
         case .storage: Failure(code: "storage-trouble", message: "\(error)", class: .retryable)
         case .usage, .configuration, .identity, .ledger, .protocolViolation, .leaseLost:
             Failure(code: "host-failed", message: "\(error)", class: .retryable)
         }
+    }
+
+    /// What is lost is stored anew, by the next try at the latest.
+    private static func refusal(_ error: AgentError) -> Failure {
+        let code = (error.cause as? Problem)?.code ?? "hub-refused"
+        return Failure(
+            code: code, message: error.message,
+            class: code == Problem.packsLost ? .retryable : .terminal)
     }
 
     /// What the hub said of the bucket, which its own store said to it.

@@ -7,6 +7,7 @@ import Shared
 final class ProgressReporter: Sendable {
     private struct State {
         var latest: Progress?
+        var isNew = false
         var meter: RateMeter?
         var phaseIndex = 0
     }
@@ -31,6 +32,7 @@ final class ProgressReporter: Sendable {
                 state.meter = RateMeter(startedAt: now)
             }
             state.meter?.advance(to: done, at: now)
+            state.isNew = true
             state.latest = Progress(
                 time: .now(), phase: phase, phaseIndex: index, phaseCount: phaseCount,
                 done: done, total: total, unit: unit, rate: state.meter?.rate,
@@ -39,6 +41,14 @@ final class ProgressReporter: Sendable {
         }
     }
 
-    /// The latest, nil before the first.
-    var current: Progress? { state.withLock { $0.latest } }
+    /// Whether something was said since it was taken last.
+    var isNew: Bool { state.withLock { $0.isNew } }
+
+    /// The latest, to be told; nil before the first.
+    func taken() -> Progress? {
+        state.withLock { state in
+            state.isNew = false
+            return state.latest
+        }
+    }
 }

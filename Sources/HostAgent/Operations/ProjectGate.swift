@@ -31,6 +31,13 @@ final class ProjectGate: Sendable {
         return try await body()
     }
 
+    /// Runs `body` alone among those of the project, unless one of them is at work.
+    func unlessHeld(_ project: ProjectID, _ body: () async throws -> Void) async throws {
+        guard state.withLock({ $0.held.insert(project).inserted }) else { return }
+        defer { leave(project) }
+        try await body()
+    }
+
     private func enter(_ project: ProjectID) async -> Bool {
         let number = state.withLock { state -> Int? in
             guard !state.held.insert(project).inserted else { return nil }

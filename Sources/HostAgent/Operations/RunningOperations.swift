@@ -62,9 +62,14 @@ final class RunningOperations: Sendable {
             state.table.leases.map {
                 HeldLease(
                     operation: $0, epoch: $1.epoch,
-                    progress: state.entries[$0]?.progress.current)
+                    progress: state.entries[$0]?.progress.taken())
             }
         }
+    }
+
+    /// Whether there is progress that no heartbeat has listed.
+    var hasNewProgress: Bool {
+        state.withLock { $0.entries.values.contains { $0.progress.isNew } }
     }
 
     /// Applies the answer of a heartbeat.

@@ -4,56 +4,66 @@ import Platform
 final class Bell: Sendable {
     private struct State {
         var isRung = false
-        var waiting: CheckedContinuation<Void, Never>?
+        var waiting: CheckedContinuation<Bool, Never>?
     }
 
     private let state = Locked(State())
 
     /// Wakes the service, now or when it waits next.
     func ring() {
-        let waiting = state.withLock { state -> CheckedContinuation<Void, Never>? in
+        let waiting = state.withLock { state -> CheckedContinuation<Bool, Never>? in
             let waiting = state.waiting
             state.waiting = nil
             if waiting == nil { state.isRung = true }
             return waiting
         }
-        waiting?.resume()
+        waiting?.resume(returning: true)
     }
 
     /// Waits for a ring, at most `limit`; only one task may wait at a time.
     ///
+    /// - Returns: whether it was rung.
     /// - Throws: `CancellationError`.
-    func wait(upTo limit: Duration) async throws {
-        await withTaskGroup(of: Void.self) { group in
+    @discardableResult
+    func wait(upTo limit: Duration) async throws -> Bool {
+        let isRung = await withTaskGroup(of: Bool.self) { group in
             group.addTask { await self.waitForRing() }
-            // The sleep ends early only by cancellation, which is looked at below.
-            group.addTask { try? await ContinuousClock().sleep(for: limit) }
-            await group.next()
+            group.addTask {
+                // The sleep ends early only by cancellation, which is looked at below.
+                try? await ContinuousClock().sleep(for: limit)
+                return false
+            }
+            var isRung = await group.next() ?? false
             group.cancelAll()
+            // It may have been rung in the moment in which the time was up.
+            for await rang in group where rang { isRung = true }
+            return isRung
         }
         try Task.checkCancellation()
+        return isRung
     }
 
-    private func waitForRing() async {
+    private func waitForRing() async -> Bool {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-                let isDone = state.withLock { state -> Bool in
-                    if state.isRung || Task.isCancelled {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
+                let isRung = state.withLock { state -> Bool? in
+                    if state.isRung {
                         state.isRung = false
                         return true
                     }
+                    if Task.isCancelled { return false }
                     state.waiting = continuation
-                    return false
+                    return nil
                 }
-                if isDone { continuation.resume() }
+                if let isRung { continuation.resume(returning: isRung) }
             }
         } onCancel: {
-            let waiting = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            let waiting = state.withLock { state -> CheckedContinuation<Bool, Never>? in
                 let waiting = state.waiting
                 state.waiting = nil
                 return waiting
             }
-            waiting?.resume()
+            waiting?.resume(returning: false)
         }
     }
 }

@@ -11,6 +11,8 @@ struct HeartbeatService: Service {
     let leftovers: LeftoverService
     let logger: Logger
     private let clock = ContinuousClock()
+    /// How often progress is told at most.
+    private static let progressInterval = Duration.seconds(2)
     private var backoffCap: Duration { min(session.interval / 2, .seconds(1)) }
 
     init(
@@ -72,18 +74,24 @@ struct HeartbeatService: Service {
         }
     }
 
-    /// Waits until the next heartbeat is due, something begins or ends, or a lease must stop.
+    /// Waits until the next heartbeat is due, something begins or ends, a lease must stop, or there
+    /// is progress to tell.
     private func waitAndExpire(for wait: Duration) async throws {
-        var limit = wait
-        if let expiry = running.nextExpiry {
-            limit = min(limit, max(.zero, clock.now.duration(to: expiry)))
-        }
-        try await running.changed.wait(upTo: limit)
-        let expired = running.expire(at: clock.now)
-        if !expired.isEmpty {
-            logger.warning(
-                "Leases could not be renewed in time; the work stops.",
-                ["operations": .init(describing: expired)])
+        let due = clock.now.advanced(by: wait)
+        while true {
+            var limit = clock.now.duration(to: due)
+            if running.count > 0 { limit = min(limit, Self.progressInterval) }
+            if let expiry = running.nextExpiry {
+                limit = min(limit, clock.now.duration(to: expiry))
+            }
+            let isRung = try await running.changed.wait(upTo: max(.zero, limit))
+            let expired = running.expire(at: clock.now)
+            if !expired.isEmpty {
+                logger.warning(
+                    "Leases could not be renewed in time; the work stops.",
+                    ["operations": .init(describing: expired)])
+            }
+            if isRung || !expired.isEmpty || clock.now >= due || running.hasNewProgress { return }
         }
     }
 }

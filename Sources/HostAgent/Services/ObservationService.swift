@@ -1,3 +1,4 @@
+import Btrfs
 import Platform
 import Shared
 
@@ -9,30 +10,46 @@ struct ObservationService: Service {
     let host: Work.Host
 
     func run() async throws {
+        // Where it can be used from the start, the start has cleaned up.
+        var isRecovered = host.storage.trouble == nil
         while true {
             try await ContinuousClock().sleep(for: Self.interval)
             let (before, now) = await host.storage.check()
-            switch (before, now) {
-            case (.ready, .ready):
-                do {
-                    try await host.observer.observeAll()
-                } catch let failure as Failure {
-                    host.logger.warning(
-                        "Volumes cannot be looked at.", ["why": .string(failure.message)])
-                } catch let error as PlatformError {
-                    host.logger.warning(
-                        "Volumes cannot be looked at.", ["why": .init(describing: error)])
-                }
-            case (.trouble, .ready):
-                host.logger.info("The file system can be used again.")
-                try await StagingCleanup(host: host).recover()
-                try await host.observer.reportInventory()
-            case (.ready, .trouble(let why)), (.trouble, .trouble(let why)):
+            switch now {
+            case .ready:
+                isRecovered = try await look(isRecovered: isRecovered)
+            case .trouble(let why):
+                isRecovered = false
                 guard before != now else { continue }
                 host.logger.error(
                     "The file system cannot be used; nothing is done with it.",
                     ["why": .string(why)])
             }
         }
+    }
+
+    /// Looks at the volumes, or cleans up and tells everything where that was not done yet.
+    ///
+    /// - Returns: whether that is done.
+    private func look(isRecovered: Bool) async throws -> Bool {
+        let why: LogValue
+        do {
+            if isRecovered {
+                try await host.observer.observeAll()
+            } else {
+                host.logger.info("The file system can be used again.")
+                try await StagingCleanup(host: host).recover()
+                try await host.observer.reportInventory()
+            }
+            return true
+        } catch let failure as Failure {
+            why = .string(failure.message)
+        } catch let error as PlatformError {
+            why = .init(describing: error)
+        } catch let error as BtrfsError {
+            why = .init(describing: error)
+        }
+        host.logger.warning("Volumes cannot be looked at.", ["why": why])
+        return isRecovered
     }
 }

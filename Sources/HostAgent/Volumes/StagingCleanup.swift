@@ -74,17 +74,24 @@ struct StagingCleanup: Sendable {
         host.logger.info("A leftover was removed.", ["path": .string(path)])
     }
 
-    /// At start: finishes publications whose exchange had happened, then removes everything that no
-    /// operation will go on from.
+    /// Once the file system is certain, at start or later: finishes publications whose exchange had
+    /// happened, freezes again what was not moved, and removes everything that no operation goes on
+    /// from.
+    ///
+    /// Operations may be at work already: what belongs to one that has not ended stays.
     func recover() async throws {
         let files = try host.storage.files()
-        for (operation, journal) in try await host.ledger.journals() {
-            guard case .publishing(let publication) = journal else { continue }
-            try await finishIfPlaced(publication, operation)
+        for case (let operation, let project?) in try await host.ledger.openOperations() {
+            try await host.gate.unlessHeld(project) {
+                guard case .publishing(let publication) = try await host.ledger.journal(operation)
+                else { return }
+                try await finishIfPlaced(publication, operation)
+            }
         }
-        let kept = Set(try await host.ledger.journals().map(\.0))
-        for (path, operation) in try await staged() {
-            if let operation, kept.contains(operation) { continue }
+        let staged = try await staged()
+        let open = Set(try await host.ledger.openOperations().map(\.0))
+        for (path, operation) in staged {
+            if let operation, open.contains(operation) { continue }
             try await delete(path)
         }
         let records = try await host.ledger.volumes().filter(\.isPresent)
@@ -97,10 +104,23 @@ struct StagingCleanup: Sendable {
                 ["path": .string("\(host.storage.layout.projects)/\(name)")])
         }
         for record in records {
-            let volume = host.storage.layout.volume(record.project)
-            guard try await files.exists(volume), try await !files.info(volume).isReadOnly
-            else { continue }
-            try await ApplyStaging.removeAll(in: volume, except: kept, pool: host.pool)
+            try await host.gate.unlessHeld(record.project) { try await recover(record.project) }
         }
+    }
+
+    private func recover(_ project: ProjectID) async throws {
+        let files = try host.storage.files()
+        let volume = host.storage.layout.volume(project)
+        guard let record = try await host.ledger.volume(project),
+            let there = try await files.uuid(volume)
+        else { return }
+        if record.isFrozen {
+            // It was made writable to be moved out of the way, and was not moved.
+            if there == record.subvolume { try await files.setReadOnly(volume, true) }
+            return
+        }
+        guard try await !files.info(volume).isReadOnly else { return }
+        let open = Set(try await host.ledger.openOperations().map(\.0))
+        try await ApplyStaging.removeAll(in: volume, except: open, pool: host.pool)
     }
 }

@@ -133,6 +133,39 @@ struct VolumeFiles: Sendable {
         }
     }
 
+    /// Puts a subvolume into a volume's place, and the volume where that was, in one step, durably.
+    func replace(_ volume: String, by path: String) async throws {
+        try await pool.run {
+            try Self.whileWritable(volume) { try exchangeNames(path, volume) }
+        }
+    }
+
+    /// Moves a volume to a name in another directory that nothing has, durably.
+    func moveAway(_ volume: String, to target: String) async throws {
+        try await pool.run {
+            try Self.whileWritable(volume) { try VolumePath.rename(volume, to: target) }
+            try DurableFile.syncDirectory(of: target)
+            try DurableFile.syncDirectory(of: volume)
+        }
+    }
+
+    /// A read-only subvolume cannot be moved into another directory; one that was not moved is
+    /// read-only again.
+    private static func whileWritable(_ path: String, _ move: () throws -> Void) throws {
+        let volume = try Subvolume(at: path)
+        let before = try volume.info()
+        if before.isReadOnly { try volume.setReadOnly(false) }
+        do {
+            try move()
+        } catch {
+            let there = try Subvolume(at: path)
+            if before.isReadOnly, try there.info().uuid == before.uuid {
+                try there.setReadOnly(true)
+            }
+            throw error
+        }
+    }
+
     /// Exchanges two names in one step, durably.
     func exchange(_ path: String, _ other: String) async throws {
         try await pool.run { try exchangeNames(path, other) }
@@ -150,7 +183,11 @@ struct VolumeFiles: Sendable {
 
     /// A name in the trash that nothing has.
     func freeTrashPath(_ project: ProjectID, generation: Int64) async throws -> String {
-        let path = layout.trash(project, generation: generation)
+        try await freeName(layout.trash(project, generation: generation))
+    }
+
+    /// A path that nothing has: this one, or with a number.
+    func freeName(_ path: String) async throws -> String {
         var candidate = path
         var number = 1
         while try await exists(candidate) {

@@ -24,8 +24,7 @@ struct VolumePublisher: Sendable {
                     class: .retryable)
             }
             if try await files.exists(place) {
-                try await files.setReadOnly(place, false)
-                try await files.exchange(staged, place)
+                try await files.replace(place, by: staged)
             } else {
                 try await files.rename(staged, to: place)
             }

@@ -25,7 +25,7 @@ struct BackupCommit: Sendable {
 
     /// Commits, or answers the commit that was made before.
     ///
-    /// - Throws: `Problem` `lease-lost`, `generation-lost`, `commit-refused`.
+    /// - Throws: `Problem` `lease-lost`, `generation-lost`, `commit-refused`, `packs-lost`.
     func run(_ request: CommitRequest) async throws -> CommitAnswer {
         let (input, known) = try await check(request)
         if let known { return CommitAnswer(backup: known) }
@@ -37,10 +37,7 @@ struct BackupCommit: Sendable {
         try await locks.hold(row)
         let repository = try await vault.open(row)
         let root = try Self.rootTree(request)
-        // The packs are what they are said to be, and some of their blobs open.
-        let packs = try await repository.readHeaders(of: try Self.packs(request))
-        var random = Random()
-        try await repository.readBackSample(packs, count: Self.sample, using: &random)
+        let packs = try await Self.verified(try Self.packs(request), in: repository)
         // Index before snapshot; both name only what is durable.
         _ = try await repository.writeIndex(packs)
         try await Self.checkRoot(root, base: input.base, in: packs, of: repository)
@@ -92,6 +89,26 @@ struct BackupCommit: Sendable {
             try await pinBase(base.id, of: base.project, reader, &writer)
             try await writer.finish()
             return known.reference
+        }
+    }
+
+    /// The packs are what they are said to be, and some of their blobs open.
+    private static func verified(
+        _ announced: [AnnouncedPack], in repository: OpenRepository
+    ) async throws -> [PackDescription] {
+        do {
+            let packs = try await repository.readHeaders(of: announced)
+            var random = Random()
+            try await repository.readBackSample(packs, count: sample, using: &random)
+            return packs
+        } catch let error as RepositoryError where error.code != .store {
+            let lost = try await repository.lost(of: announced).map(\.hex)
+            guard !lost.isEmpty else { throw error }
+            throw Problem(
+                status: 422, code: Problem.packsLost,
+                title: "The bucket does not have what was uploaded",
+                detail: "\(lost.count) of \(announced.count) packs are missing or damaged, such as "
+                    + "\(lost[0])", hint: "store them anew", packs: lost)
         }
     }
 

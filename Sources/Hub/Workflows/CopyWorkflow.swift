@@ -53,7 +53,7 @@ struct CopyWorkflow: WorkflowSteps, Hashable {
             return awaited.isEmpty ? proceed(facts) : [.cancelChildren]
         case .childEnded("backup", let outcome):
             isBackingUp = false
-            return backedUp(outcome)
+            return backedUp(outcome, facts)
         case .childEnded(let key, let outcome):
             guard let copy = applying.first(where: { $0.value.key == key })?.key else { return [] }
             return applied(copy, outcome, facts)
@@ -74,31 +74,42 @@ struct CopyWorkflow: WorkflowSteps, Hashable {
     private mutating func chooseBackup(_ facts: WorkflowFacts) -> [WorkflowAction] {
         if isBackingUp { return [] }
         let project = facts.project
-        let newest = project.newestBackup
-        if backup == nil, project.isProvisioned != true || project.freshness == .fresh {
-            backup = newest
-        }
+        // What a host says by itself lags behind its volumes (D3), so one that is there is asked.
+        let isAsked =
+            project.isProvisioned != false && (project.host.isOnline || project.freshness != .fresh)
+        if backup == nil, !isAsked { backup = project.newestBackup }
         if let backup {
             phase = .check
             return [.pin(backup, .copy)]
         }
-        guard project.isProvisioned == true else { return [.fail(project.noVolume)] }
+        guard isAsked else { return [.fail(project.noVolume)] }
         isBackingUp = true
-        let pin: [WorkflowAction] = newest.map { [.pin($0, .backup)] } ?? []
+        let base = project.base
+        let pin: [WorkflowAction] = base.map { [.pin($0, .backup)] } ?? []
         return pin + [
             .runChild(
                 ChildOrder(
                     "backup", on: project.host.id, project.id,
                     .backup(
                         VolumeBackupInput(
-                            volume: project.volume(), backup: facts.freshBackup, base: newest,
+                            volume: project.volume(), backup: facts.freshBackup, base: base,
                             isFinal: false, tags: ["copy"]))))
         ]
     }
 
-    private mutating func backedUp(_ outcome: ChildOutcome) -> [WorkflowAction] {
+    private mutating func backedUp(
+        _ outcome: ChildOutcome, _ facts: WorkflowFacts
+    ) -> [WorkflowAction] {
         if let failure = outcome.failure {
             if case .canceled = outcome { isCanceling = true }
+            // Where nobody knew whether there is a volume, there is none: backups are all there is.
+            if failure.code == "volume-missing", facts.project.isProvisioned == nil, !isCanceling {
+                guard let newest = facts.project.newestBackup else {
+                    return [.fail(facts.project.noVolume)]
+                }
+                backup = newest
+                return proceed(facts)
+            }
             return isCanceling ? [.cancel] : [.fail(failure)]
         }
         guard let result = outcome.result(VolumeBackupResult.self) else {

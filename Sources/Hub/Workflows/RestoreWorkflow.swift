@@ -22,6 +22,8 @@ struct RestoreWorkflow: SequentialSteps, Hashable {
     var isUndoing: Bool { phase == .undo }
     private let order: RestoreOrder
     private var wasRunning = false
+    /// What the stop has found to hold all that the volume held then.
+    private var covering: BackupID?
     private var receipt: JSONValue = .null
     private var reason: Failure?
 
@@ -43,7 +45,11 @@ struct RestoreWorkflow: SequentialSteps, Hashable {
         case .stop:
             return run("stop", on: project.host.id, facts, .stopRuntime(project.runtimeInput()))
         case .safety:
-            if project.freshness == .fresh {
+            // What a host says by itself lags behind its volumes (D3), so only the stop's word counts;
+            // and a backup of which something may be lost covers nothing.
+            if let covering, covering == project.volumeBase?.id,
+                !project.distrusted.contains(covering)
+            {
                 phase = .restore
                 return proceed(facts)
             }
@@ -88,6 +94,7 @@ struct RestoreWorkflow: SequentialSteps, Hashable {
             guard case .succeeded(let value) = outcome else { return [] }
             return [.succeed(value)]
         case "stop":
+            covering = outcome.result(RuntimeStopResult.self)?.coveringBackup
             phase = .safety
             return []
         case "safety":

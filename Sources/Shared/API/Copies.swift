@@ -20,7 +20,8 @@ public struct CreateCopyRequest: Sendable, Codable {
     /// The same path as the source where nil.
     public var destinationPath: ProjectPath?
     public var overwrite: Overwrite
-    /// A backup of the source to copy from; where nil, one is made unless the newest is current.
+    /// A backup of the source to copy from; where nil, one is made, or the newest is taken where the
+    /// source's host is offline and has said that this one holds everything.
     public var backup: String?
 
     public init(

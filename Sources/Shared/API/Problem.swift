@@ -16,10 +16,15 @@ public struct Problem: Error, Sendable, Codable, Hashable {
     /// The operation that stands in the way.
     public var operation: OperationID?
     public var requestID: String?
+    /// The packs that the bucket does not have, as 64 hexadecimal digits each.
+    public var packs: [String]?
+
+    /// The word of a commit that names packs which are not in the bucket, or not whole.
+    public static let packsLost = "packs-lost"
 
     public init(
         status: Int, code: String, title: String, detail: String, hint: String? = nil,
-        candidates: [String]? = nil, operation: OperationID? = nil
+        candidates: [String]? = nil, operation: OperationID? = nil, packs: [String]? = nil
     ) {
         type = "/problems/\(code)"
         self.status = status
@@ -29,5 +34,6 @@ public struct Problem: Error, Sendable, Codable, Hashable {
         self.hint = hint
         self.candidates = candidates
         self.operation = operation
+        self.packs = packs
     }
 }

@@ -303,6 +303,17 @@ public struct RuntimeDescription: Sendable, Codable, Hashable {
     }
 }
 
+/// Result of `runtime.stop`.
+public struct RuntimeStopResult: Sendable, Codable, Hashable {
+    /// The backup that holds all that the volume holds, found once nothing ran any more and
+    /// everything was written out; nil where none does, and where that is not known.
+    public var coveringBackup: BackupID?
+
+    public init(coveringBackup: BackupID?) {
+        self.coveringBackup = coveringBackup
+    }
+}
+
 /// Input of `runtime.start` and `runtime.stop`.
 public struct RuntimeInput: Sendable, Codable, Hashable {
     public var volume: VolumeReference
