@@ -44,6 +44,9 @@ final class ScriptedHub: Sendable {
         var repositories: [ProjectID: OpenRepository] = [:]
         /// How many answers to reports are lost on the way.
         var lostReportAnswers = 0
+        /// When the last heartbeat came, and the longest time between two of them.
+        var heardAt: ContinuousClock.Instant?
+        var longestSilence: Duration = .zero
         /// Whether heartbeats are answered.
         var answersHeartbeats = true
         /// Sessions that are never open again.

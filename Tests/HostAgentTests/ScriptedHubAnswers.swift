@@ -58,6 +58,9 @@ extension ScriptedHub {
         try refuse(ended: request.session)
         let answer = state.withLock { state -> HeartbeatAnswer? in
             guard state.answersHeartbeats else { return nil }
+            let now = ContinuousClock.now
+            state.longestSilence = max(state.longestSilence, now - (state.heardAt ?? now))
+            state.heardAt = now
             state.status = request.status
             let lost = request.held.filter { lease in
                 state.held[lease.operation]?.operation.epoch != lease.epoch

@@ -1,4 +1,6 @@
+import Glibc
 import Platform
+import SQLite
 import Shared
 import Testing
 
@@ -18,6 +20,34 @@ extension HostTests {
                 }
                 let second = try host.hub.submit(.hostCheck, ["x": "y"])
                 #expect(try await host.hub.outcome(of: second).state == .succeeded)
+            }
+        }
+
+        @Test("goes on while the host's disk keeps its ledger busy for longer than a lease")
+        func busyDisk() async throws {
+            try await TestHost.run(leaseMilliseconds: 3000) { host in
+                let volume = host.project()
+                _ = try await host.hub.perform(.volumeCreate, VolumeInput(volume: volume))
+                let command = try host.hub.submit(
+                    .volumeExecute,
+                    VolumeExecuteInput(
+                        volume: volume, command: ["sleep", "6"], asRoot: true,
+                        timeoutSeconds: 60))
+                try await host.hub.wait("the command") { $0.held[command] }
+                // Somebody who writes makes the ledger wait, and with it all that it is asked for.
+                let other = try await SQLiteDatabase.open(host.data + "/ledger.sqlite")
+                let hub = host.hub
+                let check = try await other.write { _ in
+                    let check = try hub.submit(.hostCheck, ["x": "y"])
+                    let started = ContinuousClock.now
+                    while ContinuousClock.now - started < .seconds(4) { usleep(50_000) }
+                    return check
+                }
+                await other.close()
+                #expect(try await host.hub.outcome(of: command).state == .succeeded)
+                // The lease was renewed before its work would have had to stop.
+                #expect(hub.state.withLock { $0.longestSilence } < .seconds(2))
+                #expect(try await host.hub.outcome(of: check).state == .succeeded)
             }
         }
     }
