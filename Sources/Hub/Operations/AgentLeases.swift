@@ -154,8 +154,11 @@ struct AgentLeases: Sendable {
             return (answer, stale)
         }
         // What it lists is held, also where somebody else had the lease's row just then.
-        let held = Set(request.held.map { [$0.operation: $0.epoch] })
-        for lease in stale where !held.contains([lease.operation: lease.epoch]) {
+        let held = Dictionary(
+            request.held.map { ($0.operation, $0.epoch) }, uniquingKeysWith: { max($0, $1) })
+        for var lease in stale where held[lease.operation] != lease.epoch {
+            // An earlier run of the same operation has not stopped yet: nothing was tried.
+            lease.isTry = held[lease.operation] == nil
             try await rescue.takeBack(lease, unlistedMilliseconds: interval)
         }
         return answer

@@ -150,14 +150,19 @@ struct OperationCompletion: Sendable {
 
     /// Takes a lease back that its holder does not keep up: claimable again, or ended when nobody
     /// wants it any more or it has been tried often enough.
+    ///
+    /// - Parameter isTry: whether the lease counts as one of its tries.
     static func takeBack(
-        _ body: OperationBody, epoch: Int64, reason: String, in change: inout Change
+        _ body: OperationBody, epoch: Int64, reason: String, isTry: Bool = true,
+        in change: inout Change
     ) async throws -> Effect {
         let transitions = OperationTransitions(change.transaction)
-        guard let lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
+        guard var lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
             return .lost
         }
-        try await transitions.keep(lease, of: body.id, ending: reason)
+        try await transitions.keep(
+            lease, of: body.id, ending: isTry ? reason : "waiting: earlier-run")
+        if !isTry { lease.tries = lease.tries.uncounted }
         let attempt = lease.tries.count
         let verdict = LeaseVerdict.takenBack(
             isWorkflow: body.kind.isWorkflow, attempt: attempt, maxAttempts: body.maxAttempts,

@@ -11,6 +11,8 @@ struct OperationRescueStore: Sendable {
         var root: OperationID
         var epoch: Int64
         var reason: String
+        /// Whether it counts as one of the operation's tries.
+        var isTry = true
     }
 
     let transaction: PostgresTransaction
