@@ -137,6 +137,7 @@ struct AgentLeases: Sendable {
         let (answer, stale) = try await changes.run {
             change -> (HeartbeatAnswer, [OperationRescueStore.Stale]) in
             let sessions = SessionStore(change.transaction)
+            try await sessions.commitsWithoutDisk()
             let isOpen = try await sessions.renew(
                 request.session, host: host, leaseMilliseconds: settings.lease.milliseconds)
             guard isOpen else { throw OperationProblem.sessionEnded }

@@ -56,7 +56,13 @@ struct OperationService: Sendable {
     }
 
     /// What has to be there before anything is asked for.
+    ///
+    /// What hosts could not do without a hub is forgiven before anybody judges them.
     func prepare() async throws {
+        try await changes.run { change in
+            try await SessionStore(change.transaction).excuseAbsence(
+                leaseMilliseconds: settings.lease.milliseconds, isStart: true)
+        }
         try await rescue.makeDays()
     }
 

@@ -19,7 +19,10 @@ struct WorkerSession: Sendable {
     /// Opens a session; again is harmless.
     func open(_ session: SessionID) async throws {
         try await changes.run { change in
-            _ = try await SessionStore(change.transaction).open(
+            let store = SessionStore(change.transaction)
+            try await store.excuseAbsence(
+                leaseMilliseconds: settings.lease.milliseconds, isStart: false)
+            _ = try await store.open(
                 session, host: nil, name: "hub", leaseMilliseconds: settings.lease.milliseconds)
         }
     }
@@ -30,6 +33,9 @@ struct WorkerSession: Sendable {
     func beat(_ session: SessionID, held leases: [HeldLease]) async throws {
         let stale = try await changes.run { change -> [OperationRescueStore.Stale]? in
             let store = SessionStore(change.transaction)
+            try await store.commitsWithoutDisk()
+            try await store.excuseAbsence(
+                leaseMilliseconds: settings.lease.milliseconds, isStart: false)
             let isOpen = try await store.renew(
                 session, host: nil, leaseMilliseconds: settings.lease.milliseconds)
             guard isOpen else { return nil }

@@ -68,7 +68,7 @@ struct HistoryStore: Sendable {
         // 8.
         try await transaction.query(
             """
-            UPDATE sessions SET lease_until = clock_timestamp() - interval '1 second'
+            UPDATE sessions SET lease_until = clock_timestamp() - interval '1 hour'
             WHERE host IS NOT NULL AND ended_at IS NULL
             """)
         // 9.

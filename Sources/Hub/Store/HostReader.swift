@@ -12,7 +12,7 @@ struct HostReader: Sendable {
     private static let selection: PostgresQuery = """
         SELECT h.id, h.name, h.region, h.enrolled_at, s.seen_at, s.status,
             EXISTS (SELECT FROM sessions x WHERE x.host = h.id AND x.ended_at IS NULL
-                AND x.lease_until > clock_timestamp()) AS is_alive,
+                AND x.lease_until > (SELECT judged_at())) AS is_alive,
             coalesce(n.total, 0) AS projects, coalesce(n.provisioned, 0) AS provisioned,
             coalesce(n.running, 0) AS running, h.is_schedulable,
             (SELECT d.operation FROM operation_live d WHERE d.kind = 'drain'
@@ -52,7 +52,7 @@ struct HostReader: Sendable {
                     AND s.status->>'trouble' IS NOT NULL) AS troubled
             FROM hosts h LEFT JOIN host_status s ON s.host = h.id
                 LEFT JOIN (SELECT DISTINCT host FROM sessions
-                    WHERE ended_at IS NULL AND lease_until > clock_timestamp()) a ON a.host = h.id
+                    WHERE ended_at IS NULL AND lease_until > (SELECT judged_at())) a ON a.host = h.id
             WHERE h.removed_at IS NULL
             """)
         let row = try result.one()

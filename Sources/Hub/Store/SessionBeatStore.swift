@@ -22,7 +22,7 @@ struct SessionBeatStore: Sendable {
                 SELECT session::uuid, host::uuid, status::jsonb FROM unnest(\(sessions)::text[],
                     \(hosts)::text[], \(statuses)::text[]) AS g (session, host, status)
             ), renewed AS (
-                UPDATE sessions s SET lease_until =
+                UPDATE sessions s SET renewed_at = clock_timestamp(), lease_until =
                     clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond'
                 FROM given g WHERE s.id = g.session AND s.host = g.host AND s.ended_at IS NULL
                     AND s.lease_until > clock_timestamp()

@@ -29,7 +29,8 @@ struct SessionStore: Sendable {
             INSERT INTO sessions AS s (id, node, host, name, lease_until)
             VALUES (\(session), \(host == nil ? "hub" : "host"), \(host), \(name),
                 clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond')
-            ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until
+            ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until,
+                renewed_at = clock_timestamp()
             WHERE s.ended_at IS NULL AND s.host IS NOT DISTINCT FROM excluded.host
             """)
         return result.affectedRows == 1
@@ -86,12 +87,50 @@ struct SessionStore: Sendable {
         // 6. Only the database's clock decides.
         let result = try await transaction.query(
             """
-            UPDATE sessions
-            SET lease_until = clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond'
+            UPDATE sessions SET renewed_at = clock_timestamp(),
+                lease_until = clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond'
             WHERE id = \(session) AND host IS NOT DISTINCT FROM \(host)::uuid
                 AND ended_at IS NULL AND lease_until > clock_timestamp()
             """)
         return result.affectedRows == 1
+    }
+
+    /// Lets the transaction's commit not wait for the disk: a heartbeat that a crash of the server
+    /// takes back leaves its lease as the one before had it, which is longer than its holder works.
+    func commitsWithoutDisk() async throws {
+        // 13.
+        try await transaction.query("SET LOCAL synchronous_commit = off")
+    }
+
+    /// Gives hosts that were there when a hub was there last one lease more, and their work as much
+    /// time as it had: they could renew nothing meanwhile, and nobody would have seen progress.
+    ///
+    /// Does nothing while a hub is there. Called before the hub's own session is opened or renewed.
+    ///
+    /// - Parameter isStart: whether a hub begins, which may be soon after another was there.
+    func excuseAbsence(leaseMilliseconds: Int64, isStart: Bool) async throws {
+        // 12. Longer leases take nothing from anybody. A row that is locked is being renewed.
+        try await transaction.query(
+            """
+            WITH absence AS MATERIALIZED (
+                SELECT CASE WHEN \(isStart) THEN
+                    (SELECT max(renewed_at) FROM sessions WHERE node = 'hub')
+                    ELSE judged_at() END AS since
+            ), excused AS (
+                UPDATE sessions SET lease_until = greatest(lease_until,
+                    clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond')
+                WHERE id IN (SELECT s.id FROM sessions s JOIN absence a
+                    ON s.lease_until > a.since AND a.since < statement_timestamp()
+                    WHERE s.node = 'host' AND s.ended_at IS NULL
+                    FOR NO KEY UPDATE OF s SKIP LOCKED)
+                RETURNING id
+            )
+            UPDATE operation_run r SET progress_at = coalesce(r.progress_at, r.claimed_at)
+                + (clock_timestamp() - greatest(a.since, r.claimed_at))
+            FROM absence a WHERE r.operation IN (
+                SELECT x.operation FROM operation_run x JOIN excused e ON e.id = x.session
+                FOR UPDATE OF x SKIP LOCKED)
+            """)
     }
 
     /// Notes what a host says of itself.
