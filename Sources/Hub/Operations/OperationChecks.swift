@@ -40,7 +40,7 @@ struct OperationChecks: Sendable {
             return
         }
         switch description.state {
-        case .ready, .troubled: return
+        case .ready, .troubled, .arriving: return
         case .silent, .expected:
             guard project.provisioned != false else { return }
             guard order.acceptLoss == project.name else {
