@@ -29,8 +29,11 @@ struct WorkerSession: Sendable {
 
     /// Renews the session's lease, names what it works on, and takes back what it does not.
     ///
+    /// - Parameter moving: what moves although it does not say how far it is.
     /// - Throws: `Problem` `session-ended` when the session's lease ran out.
-    func beat(_ session: SessionID, held leases: [HeldLease]) async throws {
+    func beat(
+        _ session: SessionID, held leases: [HeldLease], moving: [OperationID] = []
+    ) async throws {
         let stale = try await changes.run { change -> [OperationRescueStore.Stale]? in
             let store = SessionStore(change.transaction)
             try await store.commitsWithoutDisk()
@@ -40,6 +43,7 @@ struct WorkerSession: Sendable {
                 session, host: nil, leaseMilliseconds: settings.lease.milliseconds)
             guard isOpen else { return nil }
             try await store.list(leases, session: session)
+            try await store.keepMoving(moving, session: session)
             let progress = ProgressStore(change.transaction)
             try await progress.store(leases, session: session)
             try await progress.trim(leases, keeping: settings.progressKept)

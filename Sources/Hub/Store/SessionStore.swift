@@ -165,6 +165,21 @@ struct SessionStore: Sendable {
             """)
     }
 
+    /// Notes that a session's work moves.
+    func keepMoving(_ operations: [OperationID], session: SessionID) async throws {
+        guard !operations.isEmpty else { return }
+        let names = operations.map(\.uuid)
+        // 14.
+        try await transaction.query(
+            """
+            UPDATE operation_run r SET progress_at = clock_timestamp()
+            FROM (SELECT x.operation FROM operation_run x WHERE x.session = \(session)
+                AND x.operation = ANY(\(names)::text[]::uuid[])
+                FOR UPDATE OF x SKIP LOCKED) AS m
+            WHERE r.operation = m.operation
+            """)
+    }
+
     /// The leases among `held` that the session does not have any more.
     func lost(_ held: [HeldLease], session: SessionID) async throws -> [OperationID] {
         let operations = held.map(\.operation.uuid)
