@@ -23,6 +23,31 @@ extension HostTests {
             }
         }
 
+        @Test("tells the hub what it was told of its log, also after the agent was killed")
+        func logHead() async throws {
+            try await TestHost.run(starts: false) { host in
+                let hub = host.hub
+                let first = LogHead(history: hub.timeline, sequence: 7, hash: "ab")
+                hub.state.withLock { $0.logHead = first }
+                try await host.start()
+                try await hub.wait("the first session") { $0.status }
+                #expect(hub.state.withLock { $0.knownHead } == nil)
+                try await host.kill()
+                try await host.start()
+                try await hub.wait("what the ledger has kept") { $0.knownHead }
+                #expect(hub.state.withLock { $0.knownHead } == first)
+                // A running agent knows what heartbeats told.
+                let second = LogHead(history: hub.timeline, sequence: 9, hash: "cd")
+                hub.state.withLock { $0.logHead = second }
+                hub.state.withLock { $0.status = nil }
+                try await hub.wait("a heartbeat") { $0.status }
+                hub.state.withLock { state in
+                    if let session = state.session { state.endedSessions.insert(session) }
+                }
+                try await hub.wait("the next session") { $0.knownHead == second ? true : nil }
+            }
+        }
+
         @Test("goes on while the host's disk keeps its ledger busy for longer than a lease")
         func busyDisk() async throws {
             try await TestHost.run(leaseMilliseconds: 3000) { host in

@@ -17,19 +17,23 @@ struct HeartbeatService: Service {
     let session: SessionState
     let running: RunningOperations
     let status: @Sendable () async -> HostStatus
+    let ledger: Ledger
     let leftovers: LeftoverService
     let logger: Logger
     private let clock = ContinuousClock()
+    /// How often what is told of the hub's log is written down.
+    private static let keepInterval = Duration.seconds(30)
     private var backoffCap: Duration { min(session.interval / 2, .seconds(1)) }
 
     init(
         hub: HubClient, session: SessionState, running: RunningOperations,
-        leftovers: LeftoverService, logger: Logger,
+        ledger: Ledger, leftovers: LeftoverService, logger: Logger,
         status: @escaping @Sendable () async -> HostStatus
     ) {
         self.hub = hub
         self.session = session
         self.running = running
+        self.ledger = ledger
         self.leftovers = leftovers
         self.logger = logger
         self.status = status
@@ -46,9 +50,21 @@ struct HeartbeatService: Service {
                 }
             }
             group.addTask { try await beat(news) }
+            group.addTask { try await keepLogHead() }
             // The first that ends, which only a failure or a cancellation does, ends both.
             defer { group.cancelAll() }
             try await group.next()
+        }
+    }
+
+    /// Keeps what is told of the hub's log, not too often: what a run knows it sends anyway.
+    private func keepLogHead() async throws {
+        var kept = session.logHead
+        while true {
+            try await clock.sleep(for: Self.keepInterval)
+            guard let head = session.logHead, head != kept else { continue }
+            try await ledger.remember(head)
+            kept = head
         }
     }
 
@@ -87,8 +103,9 @@ struct HeartbeatService: Service {
         let answer = try await hub.heartbeat(
             HeartbeatRequest(
                 session: session.id, held: held, interrupted: news.interrupted,
-                status: news.status),
+                status: news.status, logHead: session.logHead),
             deadline: deadline)
+        session.learn(answer.logHead)
         running.apply(answer, to: held, sentAt: sentAt)
         leftovers.note(ended: answer.ended ?? [])
         if !answer.canceled.isEmpty || !answer.lost.isEmpty {

@@ -38,7 +38,8 @@ struct AgentLeases: Sendable {
                 host: host, timeline: try await HistoryStore(transaction).current(),
                 leaseMilliseconds: settings.lease.milliseconds,
                 heartbeatMilliseconds: settings.heartbeat.milliseconds,
-                appliedReport: ledger.applied)
+                appliedReport: ledger.applied,
+                logHead: try await HistoryStore(transaction).head())
             return (answer, try await OperationRescueStore(transaction).ended(of: host))
         }
         try await limits.setDefault(
@@ -72,9 +73,10 @@ struct AgentLeases: Sendable {
     ) async throws -> LeaseAnswer {
         try await changes.run { change in
             let sessions = SessionStore(change.transaction)
-            guard let open = try await sessions.lock(request.session, host: host) else {
-                throw OperationProblem.sessionEnded
-            }
+            guard
+                let open = try await sessions.lock(
+                    request.session, host: host, knowing: request.logHead)
+            else { throw OperationProblem.sessionEnded }
             let holder = OperationClaim.Holder(
                 session: request.session, request: request.request)
             let given = try await OperationClaim(change.transaction).given(to: holder)
@@ -138,6 +140,11 @@ struct AgentLeases: Sendable {
             change -> (HeartbeatAnswer, [OperationRescueStore.Stale]) in
             let sessions = SessionStore(change.transaction)
             try await sessions.commitsWithoutDisk()
+            let history = HistoryStore(change.transaction)
+            if let head = request.logHead, try await !history.knows(head) {
+                // The database went back in time: what that means is found out as it opens anew.
+                throw OperationProblem.sessionEnded
+            }
             let isOpen = try await sessions.renew(
                 request.session, host: host, leaseMilliseconds: settings.lease.milliseconds)
             guard isOpen else { throw OperationProblem.sessionEnded }
@@ -149,7 +156,8 @@ struct AgentLeases: Sendable {
             let answer = HeartbeatAnswer(
                 canceled: try await sessions.canceled(session: request.session),
                 lost: try await sessions.lost(request.held, session: request.session),
-                ended: try await sessions.ended(interrupted, host: host))
+                ended: try await sessions.ended(interrupted, host: host),
+                logHead: try await history.head())
             let stale = try await OperationRescueStore(change.transaction).unlisted(
                 session: request.session, milliseconds: interval)
             return (answer, stale)

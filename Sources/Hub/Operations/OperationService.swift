@@ -137,7 +137,7 @@ struct OperationService: Sendable {
     /// - Throws: `Problem` 409 `session-ended`.
     func heartbeat(_ request: HeartbeatRequest, host: HostID) async throws -> HeartbeatAnswer {
         switch try await idle.beat(request, host: host) {
-        case .renewed: return HeartbeatAnswer(canceled: [], lost: [])
+        case .renewed(let head): return HeartbeatAnswer(canceled: [], lost: [], logHead: head)
         case .single: return try await agents.heartbeat(request, host: host)
         }
     }

@@ -58,9 +58,11 @@ struct SessionStore: Sendable {
 
     /// Locks an open session for a lease request.
     ///
-    /// - Returns: nil when it has ended, run out, or is another host's.
+    /// - Parameter head: what the host knows of the log.
+    /// - Returns: nil when it has ended, run out, or is another host's, or when the log does not hold
+    ///   what the host knows.
     func lock(
-        _ session: SessionID, host: HostID?
+        _ session: SessionID, host: HostID?, knowing head: LogHead? = nil
     ) async throws -> Open? {
         // 4.
         let result = try await transaction.query(
@@ -69,6 +71,11 @@ struct SessionStore: Sendable {
             FROM sessions
             WHERE id = \(session) AND host IS NOT DISTINCT FROM \(host)::uuid
                 AND ended_at IS NULL AND lease_until > clock_timestamp()
+                AND (\(head?.sequence ?? 0) = 0
+                    OR EXISTS (SELECT FROM events e WHERE e.sequence = \(head?.sequence ?? 0)
+                        AND encode(e.hash, 'hex') = \(head?.hash ?? ""))
+                    OR (SELECT coalesce(h.history, h.timeline) FROM hub h)
+                        IS DISTINCT FROM \(head?.history)::uuid)
             FOR NO KEY UPDATE
             """)
         return try result.first.map { row in
