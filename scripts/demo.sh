@@ -16,15 +16,50 @@ S3_KEY=demo-key S3_SECRET=demo-secret-$RANDOM$RANDOM
 S3_SERVER=
 BIG_MIB=${BERTH_DEMO_BIG_MIB:-300}
 TABLE=()
+STEP=start
+TRACE=
 STARTED=$(date +%s.%N)
+
+# The program, with what it says kept for the reader of a failure; a terminal is left to it.
+berth() {
+    local code=0
+    if [[ -t 2 ]]; then
+        "$BIN/berth" --config "$FLEET/client.json" "$@"
+        return
+    fi
+    "$BIN/berth" --config "$FLEET/client.json" "$@" 2>"$FLEET/said" || code=$?
+    cat "$FLEET/said" >&2
+    if ((code != 0)); then
+        printf 'berth %s\n' "$*" >"$FLEET/refused"
+        mv "$FLEET/said" "$FLEET/refusal"
+    fi
+    return "$code"
+}
+
+# What failed, last: of a log often only the end is kept.
+tell_failure() { # CODE
+    local operation
+    say ""
+    say "The demo failed. The logs' last lines:"
+    tail -n 5 "$FLEET"/*.log 2>/dev/null || true
+    operation=$(cat "$FLEET/refused" "$FLEET/refusal" 2>/dev/null | grep -o 'operation_[0-9a-z]*' | head -n 1) || true
+    if [[ -n $operation ]]; then
+        say ""
+        say "The operation:"
+        timeout 20 "$BIN/berth" --config "$FLEET/client.json" operation show "$operation" 2>&1 || true
+    fi
+    say ""
+    say "failed step: $STEP (exit code $1)"
+    [[ -z $TRACE ]] || say "failed command: ${TRACE#; }"
+    [[ ! -e $FLEET/refused ]] || say "refused last: $(cat "$FLEET/refused")"
+    say "reason: $(cat "$FLEET/died" 2>/dev/null || tail -n 5 "$FLEET/refusal" 2>/dev/null || true)"
+}
 
 finish() {
     local code=$?
     trap - EXIT INT TERM
     if ((code != 0)); then
-        say ""
-        say "The demo failed. The logs' last lines:"
-        tail -n 5 "$FLEET"/*.log 2>/dev/null || true
+        tell_failure "$code" >&2
         [[ -n "${BERTH_DEMO_KEEP:-}" ]] && { say "kept: $FLEET"; exit "$code"; }
     fi
     if [[ -n $S3_SERVER ]]; then
@@ -34,6 +69,8 @@ finish() {
     fleet_remove
     exit "$code"
 }
+set -o errtrace
+trap 'TRACE+="; ${FUNCNAME[0]:-main}, line $LINENO: $BASH_COMMAND"' ERR
 trap finish EXIT
 trap 'exit 130' INT TERM
 
@@ -41,6 +78,7 @@ trap 'exit 130' INT TERM
 step() {
     local title=$1 begin end
     shift
+    STEP=$title
     say "▸ $title"
     begin=$(date +%s.%N)
     "$@"

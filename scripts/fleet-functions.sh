@@ -23,6 +23,7 @@ say() { printf '%s\n' "$*"; }
 
 die() {
     printf 'error: %s\n' "$*" >&2
+    [[ ! -d ${FLEET:-} ]] || printf '%s\n' "$*" >"$FLEET/died"
     exit 1
 }
 

@@ -14,7 +14,13 @@ struct DemoTests {
         let result = try await ChildProcess.run(
             "\(programs.root)/scripts/demo.sh", [], environment: environment,
             outputLimitBytes: 16 << 20, deadline: .seconds(230))
-        #expect(result.isSuccess, "\(result.text.suffix(8000)) \(result.errorText.suffix(4000))")
-        #expect(result.text.contains("What was done:"))
+        let isDone = result.isSuccess && result.text.contains("What was done:")
+        #expect(isDone, "\(Self.end(of: result.text))\n\(Self.end(of: result.errorText))")
+    }
+
+    /// The last 60 lines.
+    private static func end(of text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).suffix(60)
+            .joined(separator: "\n")
     }
 }

@@ -14,6 +14,22 @@ struct MoveFaultTests {
         "killing a process in a phase changes nothing of the end", .timeLimit(.minutes(3)),
         arguments: ["hub", "source", "target"])
     func killed(victim: String) async throws {
+        try await Self.move(killing: victim, in: Self.phases)
+    }
+
+    @Test(
+        "a hub that is away for longer than a lease in a phase changes nothing of the end",
+        .timeLimit(.minutes(3)))
+    func away() async throws {
+        try await Self.move(
+            killing: "hub", in: ["stop", "final-backup", "stage", "start"],
+            awayFor: .milliseconds(4500))
+    }
+
+    /// Moves a running project from host to host, once for each phase.
+    private static func move(
+        killing victim: String, in phases: [String], awayFor absence: Duration = .zero
+    ) async throws {
         try await Fleet.run(hosts: 2) { fleet in
             let corpus = try await fleet.makeCorpus(bigMebibytes: 2, isSmall: true)
             try await fleet.done(
@@ -27,9 +43,10 @@ struct MoveFaultTests {
             let original = try await fleet.listing(
                 try await fleet.volume("thesis", on: "host-1") + "/corpus")
             var (source, target) = ("host-1", "host-2")
-            for phase in Self.phases {
+            for phase in phases {
                 let process = victim == "hub" ? "hub" : victim == "source" ? source : target
-                try await fleet.moveKilling(process, in: phase, to: target)
+                try await fleet.moveKilling(
+                    process, in: phase, to: target, awayFor: absence)
                 try await fleet.expectMoved(from: source, to: target, original.inner)
                 swap(&source, &target)
             }
@@ -40,9 +57,9 @@ struct MoveFaultTests {
 
 extension Fleet {
     /// Moves the project and kills a process once the move has reached the phase, or is past it.
-    fileprivate func moveKilling(_ process: String, in phase: String, to target: String)
-        async throws
-    {
+    fileprivate func moveKilling(
+        _ process: String, in phase: String, to target: String, awayFor absence: Duration
+    ) async throws {
         let id = try await done("project", "move", "thesis", "--to", target, "--yes", "--detach")
             .trimmed
         // Asked where it is decided, without a program's start in between: phases are short.
@@ -60,6 +77,8 @@ extension Fleet {
             end $$
             """)
         try await kill(process)
+        // How long it is away is what is tested.
+        try await Task.sleep(for: absence)
         if process == "hub" {
             try await startHub()
         } else {

@@ -44,10 +44,16 @@ final class ScriptedHub: Sendable {
         var repositories: [ProjectID: OpenRepository] = [:]
         /// How many answers to reports are lost on the way.
         var lostReportAnswers = 0
+        /// When the last heartbeat came, and the longest time between two of them.
+        var heardAt: ContinuousClock.Instant?
+        var longestSilence: Duration = .zero
         /// Whether heartbeats are answered.
         var answersHeartbeats = true
         /// Sessions that are never open again.
         var endedSessions: Set<SessionID> = []
+        /// Where the log ends, as it is told, and what the agent knew of it as it opened last.
+        var logHead: LogHead?
+        var knownHead: LogHead?
         /// Called before a pack is stored: the test may stall or fail there.
         var beforePut: (@Sendable (Int) async -> Void)?
         /// Called before an object is given out, and before a key is: the test may stall or fail there.

@@ -17,13 +17,15 @@ extension ScriptedHub {
         try refuse(ended: request.session)
         return state.withLock { state -> OpenSessionAnswer in
             state.session = request.session
+            state.knownHead = request.logHead
             for held in state.held.values where held.session != request.session {
                 state.queue.append(held.operation)
             }
             state.held = state.held.filter { $1.session == request.session }
             return OpenSessionAnswer(
                 host: host, timeline: timeline, leaseMilliseconds: leaseMilliseconds,
-                heartbeatMilliseconds: leaseMilliseconds / 3, appliedReport: state.applied)
+                heartbeatMilliseconds: leaseMilliseconds / 3, appliedReport: state.applied,
+                logHead: state.logHead)
         }
     }
 
@@ -58,6 +60,9 @@ extension ScriptedHub {
         try refuse(ended: request.session)
         let answer = state.withLock { state -> HeartbeatAnswer? in
             guard state.answersHeartbeats else { return nil }
+            let now = ContinuousClock.now
+            state.longestSilence = max(state.longestSilence, now - (state.heardAt ?? now))
+            state.heardAt = now
             state.status = request.status
             let lost = request.held.filter { lease in
                 state.held[lease.operation]?.operation.epoch != lease.epoch
@@ -67,7 +72,8 @@ extension ScriptedHub {
             state.interrupted = Set(request.interrupted ?? [])
             return HeartbeatAnswer(
                 canceled: canceled, lost: lost,
-                ended: request.interrupted?.filter(state.ended.contains))
+                ended: request.interrupted?.filter(state.ended.contains),
+                logHead: state.logHead)
         }
         guard let answer else { return HTTPResponse(status: 503) }
         return try ok(answer)

@@ -52,6 +52,7 @@ struct HostText: Sendable {
     static func state(_ host: HostDescription) -> String {
         switch host.state {
         case .expected: "○ expected"
+        case .arriving: "◌ arriving"
         case .ready where host.drain != nil: "◐ draining"
         case .ready where host.isSchedulable == false: "● cordoned"
         case .ready: "● ready"

@@ -35,9 +35,10 @@ struct StatusText: Sendable {
             status.hostCounts
             ?? HostCounts(
                 ready: count(.ready), troubled: count(.troubled), silent: count(.silent),
-                expected: count(.expected))
-        let total = counts.ready + counts.troubled + counts.silent + counts.expected
-        return [
+                expected: count(.expected), arriving: count(.arriving))
+        let arriving = counts.arriving ?? 0
+        let total = counts.ready + counts.troubled + counts.silent + counts.expected + arriving
+        var parts = [
             Quantity.count(total),
             Color.green.paint(
                 "● \(Quantity.count(counts.ready)) ready", isColored && counts.ready > 0),
@@ -46,7 +47,9 @@ struct StatusText: Sendable {
             Color.red.paint(
                 "✕ \(Quantity.count(counts.silent)) silent", isColored && counts.silent > 0),
             "○ \(Quantity.count(counts.expected)) expected",
-        ].joined(separator: "   ")
+        ]
+        if arriving > 0 { parts.append("◌ \(Quantity.count(arriving)) arriving") }
+        return parts.joined(separator: "   ")
     }
 
     private func projects(_ counts: ProjectCounts) -> String {

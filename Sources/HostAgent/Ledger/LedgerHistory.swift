@@ -1,4 +1,5 @@
 import SQLite
+import Shared
 
 /// What the ledger has seen of the hub's history, and what a new one changes.
 extension Ledger {
@@ -22,6 +23,24 @@ extension Ledger {
                 "select sequence from outbox order by sequence limit 1")
             guard let row else { return last }
             return try row.decode("sequence", as: Int64.self) - 1
+        }
+    }
+
+    /// The newest entry of the hub's log that was told here and kept.
+    func logHead() async throws -> LogHead? {
+        try await database.read { connection in
+            try connection.queryFirst("select head from hub_log").map { row in
+                try JSON.decode(
+                    LogHead.self, from: Array(try row.decode("head", as: String.self).utf8))
+            }
+        }
+    }
+
+    /// Keeps what was told last of the hub's log.
+    func remember(_ head: LogHead) async throws {
+        let text = try JSON.text(head)
+        _ = try await database.write { connection in
+            try connection.execute("insert or replace into hub_log (one, head) values (1, \(text))")
         }
     }
 

@@ -92,5 +92,12 @@ enum LedgerSchema {
             state text not null
         ) strict;
         """,
+        """
+        -- The newest entry of the hub's log that this host was told of, as LogHead.
+        create table hub_log (
+            one integer primary key check (one = 1),
+            head text not null
+        ) strict;
+        """,
     ]
 }

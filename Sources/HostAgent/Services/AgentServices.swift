@@ -19,8 +19,8 @@ struct AgentServices: Service {
                 outbox: host.ledger.outbox, logger: host.logger,
                 tellEverything: { try await host.observer.reportInventory() }),
             HeartbeatService(
-                hub: host.hub, session: session, running: running, leftovers: leftovers,
-                logger: host.logger, status: { await host.status() }),
+                hub: host.hub, session: session, running: running, ledger: host.ledger,
+                leftovers: leftovers, logger: host.logger, status: { await host.status() }),
             leftovers,
             OutboxSender(
                 hub: host.hub, ledger: host.ledger, session: session, identity: identity,
@@ -44,8 +44,8 @@ struct AgentServices: Service {
         while true {
             do {
                 let answer = try await SessionService.open(
-                    id, hub: host.hub, directory: host.directory, ledger: host.ledger,
-                    logger: host.logger,
+                    id, knowing: nil, hub: host.hub, directory: host.directory,
+                    ledger: host.ledger, logger: host.logger,
                     tellEverything: { try await host.observer.reportInventory() })
                 host.logger.info("The hub has opened a session.")
                 return SessionState(id: id, answer: answer)

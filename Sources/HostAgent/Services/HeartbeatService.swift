@@ -3,37 +3,83 @@ import Shared
 
 /// Renews the leases of everything that runs here, brings cancellations, and stops what it cannot
 /// renew in time (D7).
+///
+/// No heartbeat waits for the ledger or the file system, which may be busy for longer than a lease:
+/// what they say is looked at beside, and the last that was seen is sent.
 struct HeartbeatService: Service {
+    /// What a heartbeat says beside its leases.
+    private struct News: Sendable {
+        var status: HostStatus
+        var interrupted: [OperationID]?
+    }
+
     let hub: HubClient
     let session: SessionState
     let running: RunningOperations
     let status: @Sendable () async -> HostStatus
+    let ledger: Ledger
     let leftovers: LeftoverService
     let logger: Logger
     private let clock = ContinuousClock()
     /// How often progress is told at most.
     private static let progressInterval = Duration.seconds(2)
+    /// How often what is told of the hub's log is written down.
+    private static let keepInterval = Duration.seconds(30)
     private var backoffCap: Duration { min(session.interval / 2, .seconds(1)) }
 
     init(
         hub: HubClient, session: SessionState, running: RunningOperations,
-        leftovers: LeftoverService, logger: Logger,
+        ledger: Ledger, leftovers: LeftoverService, logger: Logger,
         status: @escaping @Sendable () async -> HostStatus
     ) {
         self.hub = hub
         self.session = session
         self.running = running
+        self.ledger = ledger
         self.leftovers = leftovers
         self.logger = logger
         self.status = status
     }
 
     func run() async throws {
+        let news = Locked(try await look())
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while true {
+                    try await clock.sleep(for: session.interval / 2)
+                    let found = try await look()
+                    news.withLock { $0 = found }
+                }
+            }
+            group.addTask { try await beat(news) }
+            group.addTask { try await keepLogHead() }
+            // The first that ends, which only a failure or a cancellation does, ends both.
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    /// Keeps what is told of the hub's log, not too often: what a run knows it sends anyway.
+    private func keepLogHead() async throws {
+        var kept = session.logHead
+        while true {
+            try await clock.sleep(for: Self.keepInterval)
+            guard let head = session.logHead, head != kept else { continue }
+            try await ledger.remember(head)
+            kept = head
+        }
+    }
+
+    private func look() async throws -> News {
+        News(status: await status(), interrupted: try await leftovers.interrupted())
+    }
+
+    private func beat(_ news: Locked<News>) async throws {
         var backoff = ServiceBackoff(base: .milliseconds(100), cap: backoffCap)
         while true {
             let wait: Duration
             do {
-                try await beat()
+                try await beat(news.withLock { $0 })
                 if backoff.isFailing { logger.info("The hub answers heartbeats again.") }
                 backoff.succeeded()
                 wait = session.interval
@@ -51,17 +97,17 @@ struct HeartbeatService: Service {
     }
 
     /// One heartbeat, which must be answered before the first lease would have to stop.
-    private func beat() async throws {
+    private func beat(_ news: News) async throws {
         let held = running.held()
-        let status = await status()
-        let interrupted = try await leftovers.interrupted()
         let sentAt = clock.now
         let untilExpiry = running.nextExpiry.map { clock.now.duration(to: $0) } ?? session.interval
         let deadline = max(.milliseconds(200), min(session.interval, untilExpiry))
         let answer = try await hub.heartbeat(
             HeartbeatRequest(
-                session: session.id, held: held, interrupted: interrupted, status: status),
+                session: session.id, held: held, interrupted: news.interrupted,
+                status: news.status, logHead: session.logHead),
             deadline: deadline)
+        session.learn(answer.logHead)
         running.apply(answer, to: held, sentAt: sentAt)
         leftovers.note(ended: answer.ended ?? [])
         if !answer.canceled.isEmpty || !answer.lost.isEmpty {

@@ -42,7 +42,8 @@ struct LeaseLoop: Service {
                     let answer = try await hub.lease(
                         LeaseRequest(
                             session: session.id, request: request, capacity: capacity,
-                            waitMilliseconds: Int64(session.interval / .milliseconds(1))))
+                            waitMilliseconds: Int64(session.interval / .milliseconds(1)),
+                            logHead: session.logHead))
                     if backoff.isFailing { logger.info("The hub gives out work again.") }
                     backoff.succeeded()
                     request = .make()

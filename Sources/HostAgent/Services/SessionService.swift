@@ -18,9 +18,10 @@ struct SessionService: Service {
             try await session.reopen.wait(upTo: .seconds(3600))
             do {
                 let answer = try await Self.open(
-                    session.id, hub: hub, directory: directory, ledger: ledger, logger: logger,
-                    tellEverything: tellEverything)
+                    session.id, knowing: session.logHead, hub: hub, directory: directory,
+                    ledger: ledger, logger: logger, tellEverything: tellEverything)
                 session.terms = answer
+                session.learn(answer.logHead)
                 outbox.ring()
             } catch let error as AgentError {
                 if (error.cause as? Problem)?.code == "session-ended" { session.renew() }
@@ -34,18 +35,22 @@ struct SessionService: Service {
 
     /// Opens a session under the hub's terms.
     ///
+    /// - Parameter head: the newest entry of the hub's log that was told here; nil in a run's first
+    ///   session, which goes by what the ledger keeps.
     /// - Throws: `AgentError` with code `ledger` when the hub has applied reports that this ledger
     ///   never made: it went back in time, or is a copy of another (D8).
     static func open(
-        _ id: SessionID, hub: HubClient, directory: DataDirectory, ledger: Ledger, logger: Logger,
-        tellEverything: () async throws -> Void
+        _ id: SessionID, knowing head: LogHead?, hub: HubClient, directory: DataDirectory,
+        ledger: Ledger, logger: Logger, tellEverything: () async throws -> Void
     ) async throws -> OpenSessionAnswer {
         var identity = try Identity.read(directory)
+        let kept = try await ledger.logHead()
         let answer = try await hub.openSession(
             OpenSessionRequest(
                 session: id, ledger: identity.ledger, agentVersion: AgentVersion.text,
                 timeline: identity.timeline, highestEpoch: try await ledger.highestEpoch(),
-                acknowledgedReport: try await ledger.acknowledgedReport()))
+                acknowledgedReport: try await ledger.acknowledgedReport(),
+                logHead: head ?? kept))
         let last = try await ledger.lastSequence()
         guard OutboxRules.isWhole(applied: answer.appliedReport, last: last) else {
             throw AgentError(
@@ -65,6 +70,7 @@ struct SessionService: Service {
             identity.timeline = answer.timeline
             try identity.write(directory)
         }
+        if let head = answer.logHead { try await ledger.remember(head) }
         return answer
     }
 }

@@ -7,8 +7,10 @@ final class SessionState: Sendable {
     let reopen = Bell()
     private let identity: Locked<SessionID>
     private let state: Locked<OpenSessionAnswer>
+    private let head: Locked<LogHead?>
 
     init(id: SessionID, answer: OpenSessionAnswer) {
+        head = Locked(answer.logHead)
         identity = Locked(id)
         state = Locked(answer)
     }
@@ -23,6 +25,18 @@ final class SessionState: Sendable {
     var terms: OpenSessionAnswer {
         get { state.withLock { $0 } }
         set { state.withLock { $0 = newValue } }
+    }
+
+    /// The newest entry of the hub's log that was told here.
+    var logHead: LogHead? { head.withLock { $0 } }
+
+    /// Takes what the hub tells of its log; an answer that comes late takes nothing back.
+    func learn(_ told: LogHead?) {
+        guard let told else { return }
+        head.withLock { head in
+            if let head, head.history == told.history, head.sequence > told.sequence { return }
+            head = told
+        }
     }
 
     /// How long a lease lasts.

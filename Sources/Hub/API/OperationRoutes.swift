@@ -73,6 +73,9 @@ struct OperationRoutes: Sendable {
         }
     }
 
+    /// After how long is looked again for messages that were held back.
+    private static let heldBackPause: Duration = .milliseconds(50)
+
     /// Answers at once, or with `wait=30s` when the operation has ended or the time is over.
     private func show(_ context: RequestContext) async throws -> HTTPResponse {
         let id = try await resolve(context)
@@ -101,14 +104,14 @@ struct OperationRoutes: Sendable {
         return try .json(try await operations.abandon(try await resolve(context), by: author))
     }
 
-    /// Server-sent events: `progress` with the message's sequence as its id, `state` when the state
+    /// Server-sent events: `progress` with the message's position as its id, `state` when the state
     /// or phase changes; ends behind the terminal state.
     ///
     /// `Last-Event-ID` resumes; `reset` says that what came since is not all kept any more.
     private func events(_ context: RequestContext) async throws -> HTTPResponse {
         let id = try await resolve(context)
-        let resumed = context.request.headers["Last-Event-ID"].flatMap { Int64($0) }
-        let after = resumed ?? 0
+        let resumed = context.request.headers["Last-Event-ID"].flatMap { ProgressPosition($0) }
+        let after = resumed ?? .start
         let headers: HTTPHeaders = [
             "Content-Type": "text/event-stream", "Cache-Control": "no-store",
             "X-Accel-Buffering": "no",
@@ -122,14 +125,15 @@ struct OperationRoutes: Sendable {
     }
 
     private static func follow(
-        _ id: OperationID, after: Int64, _ operations: OperationService, _ writer: HTTPBodyWriter
+        _ id: OperationID, after: ProgressPosition, _ operations: OperationService,
+        _ writer: HTTPBodyWriter
     ) async throws {
         let clock = ContinuousClock()
-        var sequence = after
+        var position = after
         var last: OperationDescription?
         var spoken = clock.now
         try await write(SSEEncoder.retry(after: .seconds(3)), to: writer)
-        if after > 0, try await operations.hasTrimmed(id, since: after) {
+        if after != .start, try await operations.hasTrimmed(id, since: after) {
             // What came in between is not kept any more: said, rather than passed over.
             try await write(
                 SSEEncoder.encode(SSEEvent(event: "reset", data: "{\"reason\":\"retention\"}")),
@@ -138,29 +142,31 @@ struct OperationRoutes: Sendable {
         while true {
             let mark = try await operations.watch.mark(of: id)
             var bytes: [UInt8] = []
-            for entry in try await operations.progress(of: id, after: sequence) {
-                sequence = entry.sequence
+            let news = try await operations.progress(of: id, after: position)
+            for entry in news.entries {
+                position = entry.position
                 bytes += SSEEncoder.encode(
                     SSEEvent(
-                        id: String(sequence), event: "progress",
+                        id: position.text, event: "progress",
                         data: try JSON.text(entry.progress)))
             }
             guard var now = try await operations.describe(id) else { return }
             now.progress = nil
-            if now != last {
+            if now != last, !(now.state.isTerminal && news.isHeldBack) {
                 last = now
                 bytes += SSEEncoder.encode(SSEEvent(event: "state", data: try JSON.text(now)))
             }
-            let isOver = now.state.isTerminal || operations.isClosed
+            // Behind the end nothing is told any more: what is held back comes first.
+            let isOver = now.state.isTerminal && !news.isHeldBack || operations.isClosed
             if bytes.isEmpty, clock.now - spoken >= heartbeat { bytes = SSEEncoder.heartbeat }
             if !bytes.isEmpty {
                 try await write(bytes, to: writer)
                 spoken = clock.now
             }
             if isOver { return }
+            let rest = max(.milliseconds(10), heartbeat - (clock.now - spoken))
             try await operations.watch.wait(
-                for: id, seen: mark,
-                atMost: max(.milliseconds(10), heartbeat - (clock.now - spoken)))
+                for: id, seen: mark, atMost: news.isHeldBack ? min(heldBackPause, rest) : rest)
         }
     }
 

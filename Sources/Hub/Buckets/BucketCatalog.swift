@@ -63,7 +63,8 @@ struct BucketCatalog: Sendable {
     func store(
         of row: Row, repositoryPrefix prefix: String
     ) async throws -> any ObjectStorage {
-        PrefixedStore(try await store(of: row), prefix: try ObjectPrefix(prefix + "/"))
+        ReadBackStore(
+            PrefixedStore(try await store(of: row), prefix: try ObjectPrefix(prefix + "/")))
     }
 
     private static func unusable(_ row: Row) -> HubError {

@@ -38,7 +38,8 @@ struct AgentLeases: Sendable {
                 host: host, timeline: try await HistoryStore(transaction).current(),
                 leaseMilliseconds: settings.lease.milliseconds,
                 heartbeatMilliseconds: settings.heartbeat.milliseconds,
-                appliedReport: ledger.applied)
+                appliedReport: ledger.applied,
+                logHead: try await HistoryStore(transaction).head())
             return (answer, try await OperationRescueStore(transaction).ended(of: host))
         }
         try await limits.setDefault(
@@ -72,9 +73,10 @@ struct AgentLeases: Sendable {
     ) async throws -> LeaseAnswer {
         try await changes.run { change in
             let sessions = SessionStore(change.transaction)
-            guard let open = try await sessions.lock(request.session, host: host) else {
-                throw OperationProblem.sessionEnded
-            }
+            guard
+                let open = try await sessions.lock(
+                    request.session, host: host, knowing: request.logHead)
+            else { throw OperationProblem.sessionEnded }
             let holder = OperationClaim.Holder(
                 session: request.session, request: request.request)
             let given = try await OperationClaim(change.transaction).given(to: holder)
@@ -137,6 +139,12 @@ struct AgentLeases: Sendable {
         let (answer, stale) = try await changes.run {
             change -> (HeartbeatAnswer, [OperationRescueStore.Stale]) in
             let sessions = SessionStore(change.transaction)
+            try await sessions.commitsWithoutDisk()
+            let history = HistoryStore(change.transaction)
+            if let head = request.logHead, try await !history.knows(head) {
+                // The database went back in time: what that means is found out as it opens anew.
+                throw OperationProblem.sessionEnded
+            }
             let isOpen = try await sessions.renew(
                 request.session, host: host, leaseMilliseconds: settings.lease.milliseconds)
             guard isOpen else { throw OperationProblem.sessionEnded }
@@ -148,14 +156,18 @@ struct AgentLeases: Sendable {
             let answer = HeartbeatAnswer(
                 canceled: try await sessions.canceled(session: request.session),
                 lost: try await sessions.lost(request.held, session: request.session),
-                ended: try await sessions.ended(interrupted, host: host))
+                ended: try await sessions.ended(interrupted, host: host),
+                logHead: try await history.head())
             let stale = try await OperationRescueStore(change.transaction).unlisted(
                 session: request.session, milliseconds: interval)
             return (answer, stale)
         }
         // What it lists is held, also where somebody else had the lease's row just then.
-        let held = Set(request.held.map { [$0.operation: $0.epoch] })
-        for lease in stale where !held.contains([lease.operation: lease.epoch]) {
+        let held = Dictionary(
+            request.held.map { ($0.operation, $0.epoch) }, uniquingKeysWith: { max($0, $1) })
+        for var lease in stale where held[lease.operation] != lease.epoch {
+            // An earlier run of the same operation has not stopped yet: nothing was tried.
+            lease.isTry = held[lease.operation] == nil
             try await rescue.takeBack(lease, unlistedMilliseconds: interval)
         }
         return answer

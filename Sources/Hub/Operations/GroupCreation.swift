@@ -112,7 +112,7 @@ struct DrainPlanner: Sendable {
             if found.isSchedulable == false { return OperationProblem.hostCordoned(found.name) }
         }
         switch host.state {
-        case .ready, .troubled, .expected: return nil
+        case .ready, .troubled, .arriving, .expected: return nil
         case .silent: break
         }
         guard !order.fromBackup, !order.acceptsLoss else { return nil }

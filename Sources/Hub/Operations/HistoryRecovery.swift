@@ -23,14 +23,27 @@ struct HistoryRecovery: Sendable {
         let epoch = request.highestEpoch ?? 0
         let reported = request.acknowledgedReport ?? 0
         let isAhead = try await epoch > store.lastEpoch()
-        guard isAhead || reported > ledger.applied else { return }
-        // An agent that knows another history has told of the loss already, or another one did.
-        if try await store.lock() == request.timeline { try await store.begin() }
+        let hasSeenOther = try await isLost(request)
+        guard isAhead || reported > ledger.applied || hasSeenOther else { return }
+        // An agent that knows an earlier history has told of the loss already, or another one did.
+        let history = try await store.lock()
+        let isLost = try await isLost(request)
+        if history == request.timeline || isLost {
+            try await store.begin(lost: request.timeline)
+        }
         try await store.raiseEpoch(above: epoch)
         if reported > ledger.applied {
             try await store.skipReports(of: request.ledger, of: host, through: reported)
             ledger.applied = reported
         }
+    }
+
+    /// Whether the agent knows a history, or an entry of this one's log, that the database does not,
+    /// whatever numbers it has given out since.
+    private func isLost(_ request: OpenSessionRequest) async throws -> Bool {
+        if let timeline = request.timeline, try await !store.knows(timeline) { return true }
+        guard let head = request.logHead else { return false }
+        return try await !store.knows(head)
     }
 
     /// A host has told all that it holds.

@@ -15,7 +15,8 @@ final class IdleAgents: Service {
 
     /// What came of a heartbeat.
     enum Outcome: Sendable {
-        case renewed
+        /// With where the log ends.
+        case renewed(LogHead)
         /// The session has work, or has ended: it is to be told so by itself.
         case single
     }
@@ -121,7 +122,9 @@ final class IdleAgents: Service {
 
     func run() async throws {
         state.withLock { $0.isRunning = true }
-        defer { answer(state.withLock { $0.take(isLast: true) }, .success([:])) }
+        defer {
+            answer(state.withLock { $0.take(isLast: true) }, .success(.init(open: [:], head: nil)))
+        }
         while !Task.isCancelled {
             try await Task.sleep(for: window)
             let beats = state.withLock { $0.take(isLast: false) }
@@ -131,7 +134,7 @@ final class IdleAgents: Service {
                 rest = rest.dropFirst(Self.limit)
                 do {
                     let renewed = try await SessionBeatStore(pool: pool).renew(
-                        chunk.map { ($0.request.session, $0.host, $0.request.status) },
+                        chunk.map { ($0.request, $0.host) },
                         leaseMilliseconds: lease.milliseconds)
                     answer(chunk, .success(renewed))
                 } catch {
@@ -141,13 +144,19 @@ final class IdleAgents: Service {
         }
     }
 
-    private func answer(_ beats: [Beat], _ result: Result<[SessionID: Bool], any Error>) {
+    private func answer(
+        _ beats: [Beat], _ result: Result<SessionBeatStore.Renewed, any Error>
+    ) {
         for beat in beats {
             for waiter in beat.answered {
                 switch result {
                 case .success(let renewed):
-                    let isIdle = renewed[beat.request.session] == false
-                    waiter.resume(returning: isIdle ? .renewed : .single)
+                    guard let head = renewed.head, renewed.open[beat.request.session] == false
+                    else {
+                        waiter.resume(returning: .single)
+                        continue
+                    }
+                    waiter.resume(returning: .renewed(head))
                 case .failure(let error): waiter.resume(throwing: error)
                 }
             }

@@ -35,12 +35,16 @@ struct OperationChecks: Sendable {
         guard target.isSchedulable != false else {
             throw OperationProblem.hostCordoned(target.name)
         }
-        guard target.state == .ready else { throw OperationProblem.hostOffline(target.name) }
+        switch target.state {
+        // Who names one that arrives knows it; nobody else would place anything there.
+        case .ready, .arriving: break
+        case .expected, .troubled, .silent: throw OperationProblem.hostOffline(target.name)
+        }
         guard let source = project.host, let description = try await hosts.host(source) else {
             return
         }
         switch description.state {
-        case .ready, .troubled: return
+        case .ready, .troubled, .arriving: return
         case .silent, .expected:
             guard project.provisioned != false else { return }
             guard order.acceptLoss == project.name else {

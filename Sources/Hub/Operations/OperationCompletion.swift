@@ -54,11 +54,14 @@ struct OperationCompletion: Sendable {
         _ body: OperationBody, epoch: Int64, _ ending: OperationEnding, in change: inout Change
     ) async throws -> Effect {
         let transitions = OperationTransitions(change.transaction)
-        guard let lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
+        guard var lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
             return .lost
         }
         var final = ending
         if case .failed(let failure) = ending {
+            if lease.isExcused, failure.code == "hub-unreachable" {
+                lease.tries = lease.tries.uncounted
+            }
             let verdict = LeaseVerdict.failed(
                 failure, attempt: lease.tries.count, maxAttempts: body.maxAttempts,
                 isCanceled: try await OperationBodyReader(change.transaction).isCanceled(body.id))
@@ -150,14 +153,19 @@ struct OperationCompletion: Sendable {
 
     /// Takes a lease back that its holder does not keep up: claimable again, or ended when nobody
     /// wants it any more or it has been tried often enough.
+    ///
+    /// - Parameter isTry: whether the lease counts as one of its tries.
     static func takeBack(
-        _ body: OperationBody, epoch: Int64, reason: String, in change: inout Change
+        _ body: OperationBody, epoch: Int64, reason: String, isTry: Bool = true,
+        in change: inout Change
     ) async throws -> Effect {
         let transitions = OperationTransitions(change.transaction)
-        guard let lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
+        guard var lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
             return .lost
         }
-        try await transitions.keep(lease, of: body.id, ending: reason)
+        try await transitions.keep(
+            lease, of: body.id, ending: isTry ? reason : "waiting: earlier-run")
+        if !isTry || lease.isExcused { lease.tries = lease.tries.uncounted }
         let attempt = lease.tries.count
         let verdict = LeaseVerdict.takenBack(
             isWorkflow: body.kind.isWorkflow, attempt: attempt, maxAttempts: body.maxAttempts,

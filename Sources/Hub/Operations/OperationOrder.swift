@@ -110,7 +110,7 @@ struct OperationFilter: Sendable {
 
 /// One progress message of an operation, for a stream with `Last-Event-ID`.
 struct ProgressEntry: Sendable {
-    var sequence: Int64
+    var position: ProgressPosition
     var progress: Progress
 }
 

@@ -97,7 +97,7 @@ struct OperationRescue: Service {
                 let body = try await OperationBodyReader(change.transaction).body(lease.operation)
             else { return }
             let effect = try await OperationCompletion.takeBack(
-                body, epoch: lease.epoch, reason: lease.reason, in: &change)
+                body, epoch: lease.epoch, reason: lease.reason, isTry: lease.isTry, in: &change)
             log.warning(
                 "a lease was taken back",
                 [

@@ -56,7 +56,13 @@ struct OperationService: Sendable {
     }
 
     /// What has to be there before anything is asked for.
+    ///
+    /// What hosts could not do without a hub is forgiven before anybody judges them.
     func prepare() async throws {
+        try await changes.run { change in
+            try await SessionStore(change.transaction).excuseAbsence(
+                leaseMilliseconds: settings.lease.milliseconds, isStart: true)
+        }
         try await rescue.makeDays()
     }
 
@@ -131,7 +137,7 @@ struct OperationService: Sendable {
     /// - Throws: `Problem` 409 `session-ended`.
     func heartbeat(_ request: HeartbeatRequest, host: HostID) async throws -> HeartbeatAnswer {
         switch try await idle.beat(request, host: host) {
-        case .renewed: return HeartbeatAnswer(canceled: [], lost: [])
+        case .renewed(let head): return HeartbeatAnswer(canceled: [], lost: [], logHead: head)
         case .single: return try await agents.heartbeat(request, host: host)
         }
     }
@@ -285,19 +291,23 @@ struct OperationService: Sendable {
         }
     }
 
-    /// The kept progress messages of an operation and its children behind `sequence`, oldest
-    /// first.
-    func progress(of operation: OperationID, after sequence: Int64) async throws -> [ProgressEntry]
-    {
+    /// The kept progress messages of an operation and its children behind a position, oldest first,
+    /// and whether others are held back because one may still come before them.
+    func progress(
+        of operation: OperationID, after position: ProgressPosition
+    ) async throws -> (entries: [ProgressEntry], isHeldBack: Bool) {
         try await pool.withTransaction { transaction in
-            try await ProgressStore(transaction).entries(of: operation, after: sequence)
+            try await ProgressStore(transaction).entries(of: operation, after: position)
         }
     }
 
-    /// Whether messages behind `sequence` were kept once and are not any more.
-    func hasTrimmed(_ operation: OperationID, since sequence: Int64) async throws -> Bool {
+    /// Whether messages behind a position were kept once and are not any more.
+    func hasTrimmed(
+        _ operation: OperationID, since position: ProgressPosition
+    ) async throws -> Bool {
         try await pool.withTransaction { transaction in
-            try await ProgressStore(transaction).hasTrimmed(operation, since: sequence)
+            try await ProgressStore(transaction).hasTrimmed(
+                operation, since: position.sequence)
         }
     }
 

@@ -26,6 +26,9 @@ struct OperationSettings: Sendable {
     var moves = 4
     /// How many progress messages are kept of an operation; default 200.
     var progressKept = 200
+    /// How long the hub's work in a repository may say nothing before it is stopped and then tried
+    /// again; default 4 hours, because walks through all trees of a large one are silent.
+    var choreSilence: Duration = .seconds(4 * 3600)
     /// How long a copy waits for its destination; default 7 days.
     var copyLifetime: Duration = .seconds(7 * 86_400)
     /// How long a bucket may fail before what needs it is parked; default 15 min.

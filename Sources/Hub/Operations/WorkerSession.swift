@@ -19,21 +19,31 @@ struct WorkerSession: Sendable {
     /// Opens a session; again is harmless.
     func open(_ session: SessionID) async throws {
         try await changes.run { change in
-            _ = try await SessionStore(change.transaction).open(
+            let store = SessionStore(change.transaction)
+            try await store.excuseAbsence(
+                leaseMilliseconds: settings.lease.milliseconds, isStart: false)
+            _ = try await store.open(
                 session, host: nil, name: "hub", leaseMilliseconds: settings.lease.milliseconds)
         }
     }
 
     /// Renews the session's lease, names what it works on, and takes back what it does not.
     ///
+    /// - Parameter moving: what moves although it does not say how far it is.
     /// - Throws: `Problem` `session-ended` when the session's lease ran out.
-    func beat(_ session: SessionID, held leases: [HeldLease]) async throws {
+    func beat(
+        _ session: SessionID, held leases: [HeldLease], moving: [OperationID] = []
+    ) async throws {
         let stale = try await changes.run { change -> [OperationRescueStore.Stale]? in
             let store = SessionStore(change.transaction)
+            try await store.commitsWithoutDisk()
+            try await store.excuseAbsence(
+                leaseMilliseconds: settings.lease.milliseconds, isStart: false)
             let isOpen = try await store.renew(
                 session, host: nil, leaseMilliseconds: settings.lease.milliseconds)
             guard isOpen else { return nil }
             try await store.list(leases, session: session)
+            try await store.keepMoving(moving, session: session)
             let progress = ProgressStore(change.transaction)
             try await progress.store(leases, session: session)
             try await progress.trim(leases, keeping: settings.progressKept)

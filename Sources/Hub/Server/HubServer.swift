@@ -62,6 +62,7 @@ struct HubServer: Sendable {
             logger: logger, timeline: row.history, authority: authority,
             addresses: configuration.publicAddresses, warnings: warnings,
             schemaNumber: database.migrations.migrations.count)
+        try await operations.prepare()
         let server = try HTTPServer(options: try options(authority), handler: api.answer)
         listening("https://\(server.address):\(server.port)")
         for warning in warnings { logger.warning("note", ["text": .string(warning)]) }
@@ -71,7 +72,6 @@ struct HubServer: Sendable {
             GracefulServer(server: server, bell: bell, termination: termination, ended: end)
         ]
         let chores = RepositoryChores(vault: vault, pool: pool, log: logger)
-        try await operations.prepare()
         services += operations.services(
             database: database.options,
             chores: { try await chores.perform($0, of: $1, progress: $2) }

@@ -33,7 +33,7 @@ struct DrainStore: Sendable {
             WHERE h.is_schedulable AND h.removed_at IS NULL AND h.id <> \(source)
                 AND s.status->>'trouble' IS NULL
                 AND EXISTS (SELECT FROM sessions x WHERE x.host = h.id AND x.ended_at IS NULL
-                    AND x.lease_until > clock_timestamp())
+                    AND x.lease_until > (SELECT judged_at()) AND x.started_at <= s.seen_at)
                 AND (CASE WHEN \(names.isEmpty)
                     THEN h.region = (SELECT z.region FROM hosts z WHERE z.id = \(source))
                     ELSE h.id = ANY(\(names)::text[]::uuid[]) END)

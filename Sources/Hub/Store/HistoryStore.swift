@@ -25,6 +25,46 @@ struct HistoryStore: Sendable {
         ).one().decode("history")
     }
 
+    /// Where the log ends now.
+    func head() async throws -> LogHead {
+        // 16.
+        let row = try await transaction.query(
+            """
+            SELECT coalesce(h.history, h.timeline) AS history, c.sequence,
+                encode(c.hash, 'hex') AS hash
+            FROM event_counter c CROSS JOIN hub h
+            """
+        ).one()
+        return LogHead(
+            history: try row.decode("history"), sequence: try row.decode("sequence"),
+            hash: try row.decode("hash"))
+    }
+
+    /// Whether the log has an entry that somebody was told of in this history.
+    func knows(_ head: LogHead) async throws -> Bool {
+        // 17. What another history had is not asked for.
+        try await transaction.query(
+            """
+            SELECT coalesce(h.history, h.timeline) <> \(head.history) OR \(head.sequence) = 0
+                OR EXISTS (SELECT FROM events e WHERE e.sequence = \(head.sequence)
+                    AND encode(e.hash, 'hex') = \(head.hash)) AS knows
+            FROM hub h
+            """
+        ).one().decode("knows")
+    }
+
+    /// Whether the database is of this history, or was.
+    func knows(_ history: TimelineID) async throws -> Bool {
+        // 18.
+        try await transaction.query(
+            """
+            SELECT coalesce(h.history, h.timeline) = \(history) OR h.timeline = \(history)
+                OR EXISTS (SELECT FROM histories x WHERE x.history = \(history)) AS knows
+            FROM hub h
+            """
+        ).one().decode("knows")
+    }
+
     /// The last fencing number that was given out.
     func lastEpoch() async throws -> Int64 {
         // 3.
@@ -52,7 +92,17 @@ struct HistoryStore: Sendable {
     ///
     /// Every enrolled host has to open its session anew and to tell what it holds before it gets an
     /// order, and what was known of volumes is unknown until then (D3).
-    func begin() async throws {
+    /// - Parameter lost: a history that a host knows and the database does not: others come with the
+    ///   same.
+    func begin(lost: TimelineID?) async throws {
+        // 19.
+        try await transaction.query(
+            """
+            INSERT INTO histories (history)
+            SELECT coalesce(history, timeline) FROM hub
+            UNION SELECT \(lost)::uuid WHERE \(lost)::uuid IS NOT NULL
+            ON CONFLICT (history) DO NOTHING
+            """)
         // 6.
         try await transaction.query(
             """
@@ -68,11 +118,13 @@ struct HistoryStore: Sendable {
         // 8.
         try await transaction.query(
             """
-            UPDATE sessions SET lease_until = clock_timestamp() - interval '1 second'
+            UPDATE sessions SET lease_until = clock_timestamp() - interval '1 hour'
             WHERE host IS NOT NULL AND ended_at IS NULL
             """)
         // 9.
         try await transaction.query("DELETE FROM project_activity")
+        // 15. Who follows them goes by numbers of transactions, which another server had given.
+        try await transaction.query("DELETE FROM operation_progress")
     }
 
     /// When this history began; nil in the first one.

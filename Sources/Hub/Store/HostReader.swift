@@ -12,7 +12,9 @@ struct HostReader: Sendable {
     private static let selection: PostgresQuery = """
         SELECT h.id, h.name, h.region, h.enrolled_at, s.seen_at, s.status,
             EXISTS (SELECT FROM sessions x WHERE x.host = h.id AND x.ended_at IS NULL
-                AND x.lease_until > clock_timestamp()) AS is_alive,
+                AND x.lease_until > (SELECT judged_at())) AS is_alive,
+            EXISTS (SELECT FROM sessions x WHERE x.host = h.id AND x.ended_at IS NULL
+                AND x.started_at <= s.seen_at) AS has_told,
             coalesce(n.total, 0) AS projects, coalesce(n.provisioned, 0) AS provisioned,
             coalesce(n.running, 0) AS running, h.is_schedulable,
             (SELECT d.operation FROM operation_live d WHERE d.kind = 'drain'
@@ -48,11 +50,14 @@ struct HostReader: Sendable {
             """
             SELECT count(*) AS total, count(*) FILTER (WHERE h.enrolled_at IS NULL) AS expected,
                 count(*) FILTER (WHERE h.enrolled_at IS NOT NULL AND a.host IS NULL) AS silent,
-                count(*) FILTER (WHERE h.enrolled_at IS NOT NULL AND a.host IS NOT NULL
+                count(*) FILTER (WHERE h.enrolled_at IS NOT NULL
+                    AND (s.seen_at >= a.since) IS NOT TRUE AND a.host IS NOT NULL) AS arriving,
+                count(*) FILTER (WHERE h.enrolled_at IS NOT NULL AND s.seen_at >= a.since
                     AND s.status->>'trouble' IS NOT NULL) AS troubled
             FROM hosts h LEFT JOIN host_status s ON s.host = h.id
-                LEFT JOIN (SELECT DISTINCT host FROM sessions
-                    WHERE ended_at IS NULL AND lease_until > clock_timestamp()) a ON a.host = h.id
+                LEFT JOIN (SELECT host, min(started_at) AS since FROM sessions
+                    WHERE ended_at IS NULL AND lease_until > (SELECT judged_at())
+                    GROUP BY host) a ON a.host = h.id
             WHERE h.removed_at IS NULL
             """)
         let row = try result.one()
@@ -60,9 +65,10 @@ struct HostReader: Sendable {
         let expected = try row.decode("expected", as: Int64.self)
         let silent = try row.decode("silent", as: Int64.self)
         let troubled = try row.decode("troubled", as: Int64.self)
+        let arriving = try row.decode("arriving", as: Int64.self)
         return HostCounts(
-            ready: total - expected - silent - troubled, troubled: troubled, silent: silent,
-            expected: expected)
+            ready: total - expected - silent - troubled - arriving, troubled: troubled,
+            silent: silent, expected: expected, arriving: arriving)
     }
 
     private func description(_ row: PostgresRow) throws -> HostDescription {
@@ -72,6 +78,8 @@ struct HostReader: Sendable {
             state = .expected
         } else if try !row.decode("is_alive", as: Bool.self) {
             state = .silent
+        } else if try !row.decode("has_told", as: Bool.self) {
+            state = .arriving
         } else {
             state = status?.trouble == nil ? .ready : .troubled
         }

@@ -25,7 +25,7 @@ struct HostStore: Sendable {
             SELECT h.id FROM hosts h JOIN host_status s ON s.host = h.id
             WHERE h.is_schedulable AND h.removed_at IS NULL AND s.status->>'trouble' IS NULL
                 AND EXISTS (SELECT FROM sessions x WHERE x.host = h.id AND x.ended_at IS NULL
-                    AND x.lease_until > clock_timestamp())
+                    AND x.lease_until > (SELECT judged_at()) AND x.started_at <= s.seen_at)
             ORDER BY (s.status->>'freeBytes')::bigint DESC, h.id LIMIT 1
             """)
         return try result.first?.decode("id")

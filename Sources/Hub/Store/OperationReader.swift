@@ -18,7 +18,7 @@ struct OperationReader: Sendable {
             o.created_by, o.created_at,
             CASE WHEN o.lane <> 'hub' THEN o.lane::uuid END AS host, h.name AS host_name,
             hs.seen_at, o.lane = 'hub' OR EXISTS (SELECT FROM sessions s WHERE s.host = h.id
-                AND s.ended_at IS NULL AND s.lease_until > clock_timestamp()) AS is_online,
+                AND s.ended_at IS NULL AND s.lease_until > (SELECT judged_at())) AS is_online,
             coalesce(p.name, sh.name) AS scope_name,
             CASE WHEN e.operation IS NOT NULL THEN e.state WHEN r.operation IS NOT NULL
                 THEN 'running' WHEN w.operation IS NOT NULL THEN 'waiting' ELSE 'queued' END
@@ -71,7 +71,7 @@ struct OperationReader: Sendable {
         LEFT JOIN LATERAL (
             SELECT y.kind, yh.name AS host_name, ys.seen_at, yg.progress,
                 y.lane = 'hub' OR EXISTS (SELECT FROM sessions s WHERE s.host = yh.id
-                    AND s.ended_at IS NULL AND s.lease_until > clock_timestamp()) AS is_online,
+                    AND s.ended_at IS NULL AND s.lease_until > (SELECT judged_at())) AS is_online,
                 count(*) OVER () AS count
             FROM operation_children k JOIN operation_live y ON y.operation = k.operation
             LEFT JOIN hosts yh ON yh.id = CASE WHEN y.lane <> 'hub' THEN y.lane::uuid END

@@ -3,7 +3,7 @@ import Shared
 
 /// Finds what must not stay as it is.
 ///
-/// Only the database's clock decides.
+/// Only the database's clock decides, and hosts are judged as of when a hub was there.
 struct OperationRescueStore: Sendable {
     /// A lease to be taken back.
     struct Stale: Sendable {
@@ -11,6 +11,8 @@ struct OperationRescueStore: Sendable {
         var root: OperationID
         var epoch: Int64
         var reason: String
+        /// Whether it counts as one of the operation's tries.
+        var isTry = true
     }
 
     let transaction: PostgresTransaction
@@ -19,20 +21,29 @@ struct OperationRescueStore: Sendable {
         self.transaction = transaction
     }
 
+    /// Whether a session `s` is over.
+    static let isOver: PostgresQuery = """
+        (s.ended_at IS NOT NULL OR s.lease_until < CASE s.node WHEN 'host'
+            THEN (SELECT judged_at()) ELSE clock_timestamp() END)
+        """
+    /// Whether a lease `r` of an operation `o` has not moved for too long.
+    static let isSilent: PostgresQuery = """
+        (coalesce(r.progress_at, r.claimed_at) + o.silence_milliseconds
+            * interval '1 millisecond' < (SELECT judged_at()))
+        """
+
     /// Leases of sessions that ended or ran out, and leases without progress.
     func stale(limit: Int) async throws -> [Stale] {
         // 1.
         let result = try await transaction.query(
             """
             SELECT r.operation, o.root, r.epoch,
-                CASE WHEN s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
-                    THEN 'lease-lost' ELSE 'no-progress' END AS reason
+                CASE WHEN \(fragment: Self.isOver) THEN 'lease-lost' ELSE 'no-progress' END
+                    AS reason
             FROM operation_run r
             JOIN sessions s ON s.id = r.session
             JOIN operation_live o ON o.operation = r.operation
-            WHERE s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
-                OR coalesce(r.progress_at, r.claimed_at)
-                    + o.silence_milliseconds * interval '1 millisecond' < clock_timestamp()
+            WHERE \(fragment: Self.isOver) OR \(fragment: Self.isSilent)
             ORDER BY r.epoch LIMIT \(limit)
             """)
         return try result.rows.map(stale)
@@ -73,9 +84,7 @@ struct OperationRescueStore: Sendable {
             JOIN sessions s ON s.id = r.session
             JOIN operation_live o ON o.operation = r.operation
             WHERE r.operation = \(stale.operation) AND r.epoch = \(stale.epoch)
-                AND (s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
-                    OR coalesce(r.progress_at, r.claimed_at)
-                        + o.silence_milliseconds * interval '1 millisecond' < clock_timestamp()
+                AND (\(fragment: Self.isOver) OR \(fragment: Self.isSilent)
                     OR coalesce(r.listed_at, r.claimed_at) < clock_timestamp()
                         - \(unlistedMilliseconds) * interval '1 millisecond')
             """)

@@ -66,21 +66,35 @@ struct ProgressStore: Sendable {
             """)
     }
 
-    /// The kept messages of an operation and its children behind `sequence`, oldest first.
-    func entries(of operation: OperationID, after sequence: Int64) async throws -> [ProgressEntry] {
-        // 3.
+    /// The kept messages of an operation and its children behind a position, oldest first, as far as
+    /// none can come in between any more.
+    ///
+    /// - Parameter patienceMilliseconds: how long a message is held back at most.
+    /// - Returns: the messages, and whether others are held back.
+    func entries(
+        of operation: OperationID, after position: ProgressPosition,
+        patienceMilliseconds: Int64 = 5000
+    ) async throws -> (entries: [ProgressEntry], isHeldBack: Bool) {
+        // 3. What was written by transactions before all that still run is all there.
         let result = try await transaction.query(
             """
-            SELECT sequence, progress FROM operation_progress
-            WHERE sequence > \(sequence) AND (operation = \(operation) OR operation IN (
-                SELECT id FROM operations WHERE parent = \(operation)))
-            ORDER BY sequence LIMIT 1000
+            SELECT xid::text::bigint AS writer, sequence, progress,
+                xid < pg_snapshot_xmin(pg_current_snapshot()) OR stored_at < clock_timestamp()
+                    - \(patienceMilliseconds) * interval '1 millisecond' AS is_settled
+            FROM operation_progress
+            WHERE (xid, sequence) > (\(position.writer)::text::xid8, \(position.sequence))
+                AND (operation = \(operation) OR operation IN (
+                    SELECT id FROM operations WHERE parent = \(operation)))
+            ORDER BY xid, sequence LIMIT 1000
             """)
-        return try result.rows.map { row in
+        let settled = try result.rows.prefix { try $0.decode("is_settled") }
+        let entries = try settled.map { row in
             ProgressEntry(
-                sequence: try row.decode("sequence"),
+                position: ProgressPosition(
+                    writer: try row.decode("writer"), sequence: try row.decode("sequence")),
                 progress: try row.decode("progress", as: JSONColumn<Progress>.self).value)
         }
+        return (entries, settled.count < result.rows.count)
     }
 
     /// Stores what an operation that is parked says of itself, at most once a second unless its

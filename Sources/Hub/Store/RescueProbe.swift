@@ -12,11 +12,9 @@ struct RescueProbe: Sendable {
             SELECT EXISTS (SELECT FROM operation_delayed WHERE due_at <= clock_timestamp())
                 OR EXISTS (SELECT FROM operation_waiting WHERE wake_at <= clock_timestamp())
                 OR EXISTS (SELECT FROM operation_run r JOIN sessions s ON s.id = r.session
-                    JOIN operation_live l ON l.operation = r.operation
-                    WHERE s.ended_at IS NOT NULL OR s.lease_until < clock_timestamp()
-                        OR coalesce(r.progress_at, r.claimed_at)
-                            + l.silence_milliseconds * interval '1 millisecond'
-                            < clock_timestamp())
+                    JOIN operation_live o ON o.operation = r.operation
+                    WHERE \(fragment: OperationRescueStore.isOver)
+                        OR \(fragment: OperationRescueStore.isSilent))
                 OR EXISTS (SELECT FROM operation_live l
                     WHERE l.expires_at < clock_timestamp())
                 OR EXISTS (SELECT FROM copies c WHERE c.expires_at < clock_timestamp()

@@ -29,7 +29,8 @@ struct SessionStore: Sendable {
             INSERT INTO sessions AS s (id, node, host, name, lease_until)
             VALUES (\(session), \(host == nil ? "hub" : "host"), \(host), \(name),
                 clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond')
-            ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until
+            ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until,
+                renewed_at = clock_timestamp()
             WHERE s.ended_at IS NULL AND s.host IS NOT DISTINCT FROM excluded.host
             """)
         return result.affectedRows == 1
@@ -57,9 +58,11 @@ struct SessionStore: Sendable {
 
     /// Locks an open session for a lease request.
     ///
-    /// - Returns: nil when it has ended, run out, or is another host's.
+    /// - Parameter head: what the host knows of the log.
+    /// - Returns: nil when it has ended, run out, or is another host's, or when the log does not hold
+    ///   what the host knows.
     func lock(
-        _ session: SessionID, host: HostID?
+        _ session: SessionID, host: HostID?, knowing head: LogHead? = nil
     ) async throws -> Open? {
         // 4.
         let result = try await transaction.query(
@@ -68,6 +71,11 @@ struct SessionStore: Sendable {
             FROM sessions
             WHERE id = \(session) AND host IS NOT DISTINCT FROM \(host)::uuid
                 AND ended_at IS NULL AND lease_until > clock_timestamp()
+                AND (\(head?.sequence ?? 0) = 0
+                    OR EXISTS (SELECT FROM events e WHERE e.sequence = \(head?.sequence ?? 0)
+                        AND encode(e.hash, 'hex') = \(head?.hash ?? ""))
+                    OR (SELECT coalesce(h.history, h.timeline) FROM hub h)
+                        IS DISTINCT FROM \(head?.history)::uuid)
             FOR NO KEY UPDATE
             """)
         return try result.first.map { row in
@@ -86,12 +94,51 @@ struct SessionStore: Sendable {
         // 6. Only the database's clock decides.
         let result = try await transaction.query(
             """
-            UPDATE sessions
-            SET lease_until = clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond'
+            UPDATE sessions SET renewed_at = clock_timestamp(),
+                lease_until = clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond'
             WHERE id = \(session) AND host IS NOT DISTINCT FROM \(host)::uuid
                 AND ended_at IS NULL AND lease_until > clock_timestamp()
             """)
         return result.affectedRows == 1
+    }
+
+    /// Lets the transaction's commit not wait for the disk: a heartbeat that a crash of the server
+    /// takes back leaves its lease as the one before had it, which is longer than its holder works.
+    func commitsWithoutDisk() async throws {
+        // 13.
+        try await transaction.query("SET LOCAL synchronous_commit = off")
+    }
+
+    /// Gives hosts that were there when a hub was there last one lease more, and their work the time
+    /// that it missed: they could renew nothing meanwhile, and nobody would have seen progress. What
+    /// they had to break off is no try.
+    ///
+    /// Does nothing while a hub is there. Called before the hub's own session is opened or renewed.
+    ///
+    /// - Parameter isStart: whether a hub begins, which may be soon after another was there.
+    func excuseAbsence(leaseMilliseconds: Int64, isStart: Bool) async throws {
+        // 12. Longer leases take nothing from anybody. A row that is locked is being renewed.
+        try await transaction.query(
+            """
+            WITH absence AS MATERIALIZED (
+                SELECT CASE WHEN \(isStart) THEN
+                    (SELECT max(renewed_at) FROM sessions WHERE node = 'hub')
+                    ELSE judged_at() END AS since
+            ), excused AS (
+                UPDATE sessions SET lease_until = greatest(lease_until,
+                    clock_timestamp() + \(leaseMilliseconds) * interval '1 millisecond')
+                WHERE id IN (SELECT s.id FROM sessions s JOIN absence a
+                    ON s.lease_until > a.since AND a.since < statement_timestamp()
+                    WHERE s.node = 'host' AND s.ended_at IS NULL
+                    FOR NO KEY UPDATE OF s SKIP LOCKED)
+                RETURNING id
+            )
+            UPDATE operation_run r SET is_excused = true, progress_at = coalesce(r.progress_at, r.claimed_at)
+                + (clock_timestamp() - greatest(a.since, r.claimed_at))
+            FROM absence a WHERE r.operation IN (
+                SELECT x.operation FROM operation_run x JOIN excused e ON e.id = x.session
+                FOR UPDATE OF x SKIP LOCKED)
+            """)
     }
 
     /// Notes what a host says of itself.
@@ -123,6 +170,21 @@ struct SessionStore: Sendable {
                 WHERE x.session = \(session) FOR UPDATE OF x SKIP LOCKED
             ) AS l
             WHERE r.operation = l.operation
+            """)
+    }
+
+    /// Notes that a session's work moves.
+    func keepMoving(_ operations: [OperationID], session: SessionID) async throws {
+        guard !operations.isEmpty else { return }
+        let names = operations.map(\.uuid)
+        // 14.
+        try await transaction.query(
+            """
+            UPDATE operation_run r SET progress_at = clock_timestamp()
+            FROM (SELECT x.operation FROM operation_run x WHERE x.session = \(session)
+                AND x.operation = ANY(\(names)::text[]::uuid[])
+                FOR UPDATE OF x SKIP LOCKED) AS m
+            WHERE r.operation = m.operation
             """)
     }
 

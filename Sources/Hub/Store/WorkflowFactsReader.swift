@@ -105,7 +105,7 @@ struct WorkflowFactsReader: Sendable {
         let result = try await transaction.query(
             """
             SELECT h.name, EXISTS (SELECT FROM sessions s WHERE s.host = h.id
-                AND s.ended_at IS NULL AND s.lease_until > clock_timestamp()) AS is_online
+                AND s.ended_at IS NULL AND s.lease_until > (SELECT judged_at())) AS is_online
             FROM hosts h WHERE h.id = \(id)
             """)
         return try result.first.map { row in

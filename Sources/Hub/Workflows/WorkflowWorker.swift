@@ -13,9 +13,16 @@ struct WorkflowWorker: Sendable {
     private let log: Logger
     private let sessions: WorkerSession
     private let chores: WorkflowRunner.ChoreWork
-    /// How many chores are being done, and how far they are.
-    private let atWork = Locked(0)
-    private let progress = Locked<[OperationID: Progress]>([:])
+    /// The chores that are being done.
+    private let atWork = Locked<[OperationID: ChoreAtWork]>([:])
+
+    /// A chore that is being done: how far it is, and when it said so.
+    private struct ChoreAtWork: Sendable {
+        var progress: Progress?
+        var saidAt = ContinuousClock.now
+        /// It was silent for too long, and is told to stop.
+        var isGivenUp = false
+    }
 
     /// So many chores are done at once: they are long, and other workflows want to go on.
     private static let choreLimit = 2
@@ -47,14 +54,18 @@ struct WorkflowWorker: Sendable {
 
     /// Renews the session's lease, names what it works on, and takes back what it does not.
     ///
+    /// A chore that is being done moves, also where it has nothing to say: this worker sees itself
+    /// when it is silent for too long, and nobody else tries it before it has stopped here.
     /// - Throws: `Problem` `session-ended` when the session's lease ran out.
     func beat(_ session: SessionID, held: [HeldLease]) async throws {
-        let known = progress.withLock { $0 }
+        let known = atWork.withLock { $0 }
         let leases = held.map { lease in
             HeldLease(
-                operation: lease.operation, epoch: lease.epoch, progress: known[lease.operation])
+                operation: lease.operation, epoch: lease.epoch,
+                progress: known[lease.operation]?.progress)
         }
-        try await sessions.beat(session, held: leases)
+        try await sessions.beat(
+            session, held: leases, moving: known.filter { !$1.isGivenUp }.keys.sorted())
     }
 
     /// Takes ready work.
@@ -145,38 +156,41 @@ struct WorkflowWorker: Sendable {
             )
         }
         guard let project, !isCanceled || workflow?.isCommitted == true else { return nil }
-        let isFree = atWork.withLock { count in
-            guard count < Self.choreLimit else { return false }
-            count += 1
+        let isFree = atWork.withLock { atWork in
+            guard atWork.count < Self.choreLimit, atWork[operation] == nil else { return false }
+            atWork[operation] = ChoreAtWork()
             return true
         }
         guard isFree else {
             return ChoreAnswer(chore: chore, outcome: .later("other repositories are worked on"))
         }
-        defer {
-            atWork.withLock { $0 -= 1 }
-            progress.withLock { $0[operation] = nil }
-        }
+        defer { atWork.withLock { $0[operation] = nil } }
         let outcome = try await whileOurs(claimed) {
-            try await chores(chore, project) { [identifiers, progress] done, total in
+            try await chores(chore, project) { [identifiers, atWork] done, total in
                 let now = Progress(
                     time: identifiers.currentTime, phase: chore.phase, phaseIndex: 1,
                     phaseCount: 1, done: done, total: total, unit: chore.unit)
-                progress.withLock { $0[operation] = now }
+                atWork.withLock { atWork in
+                    atWork[operation]?.progress = now
+                    atWork[operation]?.saidAt = .now
+                }
             }
         }
         return ChoreAnswer(chore: chore, outcome: outcome)
     }
 
     /// Does what has effects outside of the database, and breaks it off as soon as this one lease is
-    /// seen to be gone, because the operation was abandoned or its lease taken back (D7).
+    /// seen to be gone, because the operation was abandoned or its lease taken back (D7), or when it
+    /// was silent for too long.
     ///
-    /// - Throws: `CancellationError` when it was broken off.
+    /// It has stopped when this returns.
+    /// - Throws: `CancellationError` when its lease was gone; `DeadlineExceeded` when it was silent.
     private func whileOurs<Answer: Sendable>(
         _ claimed: ClaimedOperation, _ body: @escaping @Sendable () async throws -> Answer
     ) async throws -> Answer {
         try await withThrowingTaskGroup(of: Answer.self) { group in
             group.addTask { try await body() }
+            group.addTask { throw try await silence(of: claimed.id) }
             group.addTask {
                 while true {
                     try await Task.sleep(for: min(interval, .seconds(2)))
@@ -194,6 +208,23 @@ struct WorkflowWorker: Sendable {
             defer { group.cancelAll() }
             guard let first = try await group.next() else { throw CancellationError() }
             return first
+        }
+    }
+
+    /// Waits until a chore has said nothing for too long.
+    private func silence(of operation: OperationID) async throws -> DeadlineExceeded {
+        while true {
+            let saidAt = atWork.withLock { $0[operation]?.saidAt } ?? .now
+            try await ContinuousClock().sleep(until: saidAt + settings.choreSilence)
+            let isSilent = atWork.withLock { atWork in
+                guard atWork[operation]?.saidAt == saidAt else { return false }
+                atWork[operation]?.isGivenUp = true
+                return true
+            }
+            if isSilent {
+                return DeadlineExceeded(
+                    "word of the work in the repository", limit: settings.choreSilence)
+            }
         }
     }
 

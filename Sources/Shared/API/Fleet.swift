@@ -96,8 +96,13 @@ public struct HostCounts: Sendable, Codable, Hashable {
     public var troubled: Int64
     public var silent: Int64
     public var expected: Int64
+    /// Nil from a hub that counts them among the ready.
+    public var arriving: Int64?
 
-    public init(ready: Int64, troubled: Int64, silent: Int64, expected: Int64) {
+    public init(
+        ready: Int64, troubled: Int64, silent: Int64, expected: Int64, arriving: Int64? = nil
+    ) {
+        self.arriving = arriving
         self.ready = ready
         self.troubled = troubled
         self.silent = silent

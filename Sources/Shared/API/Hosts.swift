@@ -31,6 +31,9 @@ public struct CreateEnrolmentAnswer: Sendable, Codable {
 public enum HostState: String, Sendable, Codable {
     /// A join token was made; no agent has used it.
     case expected
+    /// Its agent has a session and has not said since how it is: nothing is placed on it yet
+    /// unless somebody names it.
+    case arriving
     /// Its agent was heard of within the lease.
     case ready
     /// Its agent reports that it cannot work.

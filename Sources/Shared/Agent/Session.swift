@@ -37,11 +37,14 @@ public struct OpenSessionRequest: Sendable, Codable {
     /// that knows less has lost a part of its history.
     public var highestEpoch: Int64?
     public var acknowledgedReport: Int64?
+    /// The newest entry of the hub's log that the agent was told of.
+    public var logHead: LogHead?
 
     public init(
         session: SessionID, ledger: LedgerID, agentVersion: String, timeline: TimelineID?,
-        highestEpoch: Int64? = nil, acknowledgedReport: Int64? = nil
+        highestEpoch: Int64? = nil, acknowledgedReport: Int64? = nil, logHead: LogHead? = nil
     ) {
+        self.logHead = logHead
         self.highestEpoch = highestEpoch
         self.acknowledgedReport = acknowledgedReport
         self.session = session
@@ -60,11 +63,14 @@ public struct OpenSessionAnswer: Sendable, Codable {
     public var heartbeatMilliseconds: Int64
     /// The highest report of this ledger that has been applied.
     public var appliedReport: Int64
+    /// Where the hub's log ends now, to be remembered.
+    public var logHead: LogHead?
 
     public init(
         host: HostID, timeline: TimelineID, leaseMilliseconds: Int64,
-        heartbeatMilliseconds: Int64, appliedReport: Int64
+        heartbeatMilliseconds: Int64, appliedReport: Int64, logHead: LogHead? = nil
     ) {
+        self.logHead = logHead
         self.host = host
         self.timeline = timeline
         self.leaseMilliseconds = leaseMilliseconds
@@ -81,8 +87,14 @@ public struct LeaseRequest: Sendable, Codable {
     public var capacity: Int
     /// How long to wait for work, 0 to 60,000.
     public var waitMilliseconds: Int64
+    /// As in a heartbeat.
+    public var logHead: LogHead?
 
-    public init(session: SessionID, request: RequestID, capacity: Int, waitMilliseconds: Int64) {
+    public init(
+        session: SessionID, request: RequestID, capacity: Int, waitMilliseconds: Int64,
+        logHead: LogHead? = nil
+    ) {
+        self.logHead = logHead
         self.session = session
         self.request = request
         self.capacity = capacity
@@ -149,11 +161,15 @@ public struct HeartbeatRequest: Sendable, Codable {
     /// is kept until they have ended.
     public var interrupted: [OperationID]?
     public var status: HostStatus
+    /// The newest entry of the hub's log that the agent was told of: where the hub does not have it,
+    /// the session has ended.
+    public var logHead: LogHead?
 
     public init(
         session: SessionID, held: [HeldLease], interrupted: [OperationID]? = nil,
-        status: HostStatus
+        status: HostStatus, logHead: LogHead? = nil
     ) {
+        self.logHead = logHead
         self.session = session
         self.held = held
         self.interrupted = interrupted
@@ -169,8 +185,14 @@ public struct HeartbeatAnswer: Sendable, Codable {
     public var lost: [OperationID]
     /// Which of the interrupted operations have ended: nobody goes on with them.
     public var ended: [OperationID]?
+    /// Where the hub's log ends now, to be remembered.
+    public var logHead: LogHead?
 
-    public init(canceled: [OperationID], lost: [OperationID], ended: [OperationID]? = nil) {
+    public init(
+        canceled: [OperationID], lost: [OperationID], ended: [OperationID]? = nil,
+        logHead: LogHead? = nil
+    ) {
+        self.logHead = logHead
         self.canceled = canceled
         self.lost = lost
         self.ended = ended

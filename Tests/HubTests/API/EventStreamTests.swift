@@ -257,8 +257,9 @@ struct EventStreamTests {
                 #expect(names.filter { $0 == "progress" }.count == 2)
                 #expect(names.last == "state")
                 #expect(!names.contains("reset"))
+                let seen = try #require(ProgressPosition(last))
                 try await engine.pool.query(
-                    "DELETE FROM operation_progress WHERE sequence <= \(Int64(last) ?? 0)")
+                    "DELETE FROM operation_progress WHERE sequence <= \(seen.sequence)")
                 let trimmed = try await Self.open(
                     "\(second)/v1/operations/\(id)/events", after: last)
                 for try await event in SSEStream(trimmed.body) {

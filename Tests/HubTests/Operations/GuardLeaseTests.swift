@@ -39,6 +39,36 @@ struct GuardLeaseTests {
         }
     }
 
+    @Test("is not a try while an earlier run of the same operation has not stopped on its host")
+    func slowStop() async throws {
+        var settings = Engine.quick
+        settings.heartbeat = .milliseconds(50)
+        let engine = try await Engine(settings)
+        let host = try await engine.host("a")
+        let agent = try await ScriptedAgent(engine, host)
+        let id = try await engine.service.create(.hostCheck(host), by: engine.author).operation.id
+        try await agent.open()
+        let first = try #require(try await agent.lease().first)
+        try await engine.pool.query(
+            "UPDATE sessions SET lease_until = clock_timestamp() - interval '1 second'")
+        try await engine.rescue.sweep()
+        try await agent.open()
+        // More often than it may be tried.
+        for _ in 0..<5 {
+            let again = try #require(try await agent.lease().first)
+            #expect(again.attempt == 2)
+            // The interval is what is tested.
+            try await Task.sleep(for: .milliseconds(60))
+            #expect(try await agent.heartbeat([first]).lost == [id])
+        }
+        let last = try #require(try await agent.lease().first)
+        #expect(last.attempt == 2)
+        try await agent.finish(last)
+        let ended = try #require(try await engine.service.describe(id))
+        #expect(ended.state == .succeeded)
+        #expect(ended.attempts?.map(\.end) == ["lease-lost", "waiting: earlier-run", "succeeded"])
+    }
+
     @Test("a heartbeat tells a host which of its interrupted operations have ended, and only those")
     func ended() async throws {
         let engine = try await Engine()

@@ -23,12 +23,24 @@ struct HistoryRecoveryTests {
         }
 
         func open(
-            knowing timeline: TimelineID, epoch: Int64, acknowledged: Int64
+            knowing timeline: TimelineID, epoch: Int64, acknowledged: Int64,
+            head: LogHead? = nil
         ) async throws -> OpenSessionAnswer {
             try await engine.service.openSession(
                 OpenSessionRequest(
                     session: session, ledger: ledger, agentVersion: "test", timeline: timeline,
-                    highestEpoch: epoch, acknowledgedReport: acknowledged), host: id)
+                    highestEpoch: epoch, acknowledgedReport: acknowledged, logHead: head),
+                host: id)
+        }
+
+        func beat(_ head: LogHead) async throws -> LogHead? {
+            try await engine.service.heartbeat(
+                HeartbeatRequest(
+                    session: session, held: [],
+                    status: HostStatus(
+                        agentVersion: "1", filesystem: nil, freeBytes: 1, totalBytes: 2,
+                        outboxPending: 0, trouble: nil), logHead: head), host: id
+            ).logHead
         }
 
         /// Tells all that is here: projects with their volumes' generations.
@@ -52,11 +64,11 @@ struct HistoryRecoveryTests {
             #expect(answer.applied == sequence)
         }
 
-        func lease() async throws -> [LeasedOperation] {
+        func lease(knowing head: LogHead? = nil) async throws -> [LeasedOperation] {
             try await engine.service.lease(
                 LeaseRequest(
                     session: session, request: engine.identifiers.make(RequestIdentity.self),
-                    capacity: 10, waitMilliseconds: 0), host: id
+                    capacity: 10, waitMilliseconds: 0, logHead: head), host: id
             ).operations
         }
     }
@@ -87,6 +99,75 @@ struct HistoryRecoveryTests {
         let leased = try await one.lease()
         #expect(leased.count == 1)
         #expect(leased.allSatisfy { $0.epoch > 7000 })
+    }
+
+    @Test(
+        "is found out by an entry of its log that it does not have, whatever it has given out since",
+        arguments: [false, true])
+    func logHead(isIdle: Bool) async throws {
+        let engine = try await Engine()
+        let (one, two) = (try await Member(engine, "one"), try await Member(engine, "two"))
+        let before = try await timeline(engine)
+        let opened = try await one.open(knowing: before, epoch: 0, acknowledged: 0)
+        let first = try #require(opened.logHead)
+        #expect(first.sequence > 0 && first.history == before)
+        _ = try await two.open(knowing: before, epoch: 0, acknowledged: 0)
+        // The log goes on: what was told stays true.
+        _ = try await engine.project("web", on: one.id)
+        let told = try #require(try await one.beat(first))
+        #expect(told.sequence > first.sequence)
+        #expect(
+            try await one.open(knowing: before, epoch: 0, acknowledged: 0, head: told).timeline
+                == before)
+
+        // Another entry has the number, or none has it yet.
+        var lost = told
+        if isIdle { lost.sequence += 5 } else { lost.hash = first.hash }
+        if isIdle {
+            let renewed = try await SessionBeatStore(pool: engine.pool).renew(
+                [(try idleBeat(one, lost), one.id), (try idleBeat(two, told), two.id)],
+                leaseMilliseconds: 20_000)
+            #expect(renewed.open == [two.session: false])
+            #expect(renewed.head == told)
+            #expect(try await one.lease(knowing: told).isEmpty)
+            let problem = await #expect(throws: Problem.self) {
+                _ = try await one.lease(knowing: lost)
+            }
+            #expect(problem?.code == "session-ended")
+        } else {
+            let problem = await #expect(throws: Problem.self) { _ = try await one.beat(lost) }
+            #expect(problem?.code == "session-ended")
+        }
+        let after = try await one.open(knowing: before, epoch: 0, acknowledged: 0, head: lost)
+        #expect(after.timeline != before)
+        #expect(try await one.lease().isEmpty)
+        // Once: the next one knows of the same loss.
+        let again = try await two.open(knowing: before, epoch: 0, acknowledged: 0, head: lost)
+        #expect(again.timeline == after.timeline)
+    }
+
+    private func idleBeat(_ member: Member, _ head: LogHead) throws -> HeartbeatRequest {
+        HeartbeatRequest(
+            session: member.session, held: [],
+            status: HostStatus(
+                agentVersion: "1", filesystem: nil, freeBytes: 1, totalBytes: 2,
+                outboxPending: 0, trouble: nil), logHead: head)
+    }
+
+    @Test("is found out by a history that it has never heard of, once")
+    func unknownHistory() async throws {
+        let engine = try await Engine()
+        let (one, two) = (try await Member(engine, "one"), try await Member(engine, "two"))
+        let before = try await timeline(engine)
+        let later = engine.identifiers.make(TimelineIdentity.self)
+        let answer = try await one.open(knowing: later, epoch: 0, acknowledged: 0)
+        #expect(answer.timeline != before && answer.timeline != later)
+        let other = try await two.open(knowing: later, epoch: 0, acknowledged: 0)
+        #expect(other.timeline == answer.timeline)
+        // One that has not heard of it yet knows the one before.
+        #expect(
+            try await two.open(knowing: before, epoch: 0, acknowledged: 0).timeline
+                == answer.timeline)
     }
 
     @Test("a volume of a later generation is the placement, whichever host is heard first")

@@ -100,6 +100,90 @@ struct HubLeaseTests {
         await engine.pool.close()
     }
 
+    /// How often a chore was begun, how often at the same time, and how often it was told to stop.
+    private struct Counts: Sendable {
+        var begun = 0
+        var atOnce = 0
+        var most = 0
+        var stopped = 0
+    }
+
+    /// Runs two hubs while the chore of one prune is done, whose lease may be silent for 300 ms, and
+    /// answers how the operation ended.
+    private func run(
+        _ settings: OperationSettings, _ counts: Locked<Counts>,
+        _ chore: @escaping @Sendable (Int) async throws -> Void
+    ) async throws -> OperationDescription? {
+        let engine = try await Engine(settings)
+        let host = try await engine.host("a")
+        let project = try await engine.project("web", on: host)
+        try await engine.backup(of: project)
+        let work: WorkflowRunner.ChoreWork = { _, _, _ in
+            let number = counts.withLock { counts in
+                counts.begun += 1
+                counts.atOnce += 1
+                counts.most = max(counts.most, counts.atOnce)
+                return counts.begun
+            }
+            defer { counts.withLock { $0.atOnce -= 1 } }
+            try await chore(number)
+            return .refused(Failure(code: "over", message: "over"))
+        }
+        let runners = [engine, Engine(again: engine)].map { hub in
+            WorkflowRunner(
+                hub.changes, settings: settings, identifiers: hub.identifiers, log: hub.log,
+                hasPath: { _, _ in true }, chores: work)
+        }
+        let id = try await engine.service.create(.prune(project), by: engine.author).operation.id
+        try await engine.pool.query("UPDATE operation_live SET silence_milliseconds = 300")
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            for runner in runners { group.addTask { try await runner.run() } }
+            group.addTask { try await engine.rescue.run() }
+            let ended = try await engine.service.waitForTerminal(id, atMost: .seconds(60))
+            group.cancelAll()
+            while await group.nextResult() != nil {}
+            return ended
+        }
+    }
+
+    @Test("keeps work that has nothing to say for as long as it is at it")
+    func isQuiet() async throws {
+        var settings = Engine.quick
+        settings.heartbeat = .milliseconds(50)
+        let counts = Locked(Counts())
+        let ended = try await run(settings, counts) { _ in
+            // Longer than a lease may be silent.
+            try await Task.sleep(for: .seconds(2))
+        }
+        #expect(ended?.failure?.code == "over")
+        #expect(counts.withLock { $0.begun } == 1)
+    }
+
+    @Test("stops work that is silent for too long, and only then is it tried again")
+    func stopsSilent() async throws {
+        var settings = Engine.quick
+        settings.heartbeat = .milliseconds(50)
+        settings.choreSilence = .milliseconds(400)
+        let counts = Locked(Counts())
+        let ended = try await run(settings, counts) { number in
+            guard number == 1 else { return }
+            do {
+                try await Task.sleep(for: .seconds(600))
+            } catch {
+                counts.withLock { $0.stopped += 1 }
+                // It stops slowly: what it waits for does not hear that it is cancelled.
+                let end = ContinuousClock.now + .milliseconds(200)
+                while ContinuousClock.now < end { await Task.yield() }
+                throw error
+            }
+        }
+        #expect(ended?.failure?.code == "over")
+        let seen = counts.withLock { $0 }
+        #expect(seen.begun == 2)
+        #expect(seen.stopped == 1)
+        #expect(seen.most == 1)
+    }
+
     @Test("keeps its work while a connection breaks now and then")
     func survives() async throws {
         var settings = Engine.quick
