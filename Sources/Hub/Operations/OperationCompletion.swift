@@ -54,11 +54,14 @@ struct OperationCompletion: Sendable {
         _ body: OperationBody, epoch: Int64, _ ending: OperationEnding, in change: inout Change
     ) async throws -> Effect {
         let transitions = OperationTransitions(change.transaction)
-        guard let lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
+        guard var lease = try await transitions.leaveRun(body.id, epoch: epoch) else {
             return .lost
         }
         var final = ending
         if case .failed(let failure) = ending {
+            if lease.isExcused, failure.code == "hub-unreachable" {
+                lease.tries = lease.tries.uncounted
+            }
             let verdict = LeaseVerdict.failed(
                 failure, attempt: lease.tries.count, maxAttempts: body.maxAttempts,
                 isCanceled: try await OperationBodyReader(change.transaction).isCanceled(body.id))
@@ -162,7 +165,7 @@ struct OperationCompletion: Sendable {
         }
         try await transitions.keep(
             lease, of: body.id, ending: isTry ? reason : "waiting: earlier-run")
-        if !isTry { lease.tries = lease.tries.uncounted }
+        if !isTry || lease.isExcused { lease.tries = lease.tries.uncounted }
         let attempt = lease.tries.count
         let verdict = LeaseVerdict.takenBack(
             isWorkflow: body.kind.isWorkflow, attempt: attempt, maxAttempts: body.maxAttempts,

@@ -46,6 +46,8 @@ struct EndedLease: Sendable {
     var tries: OperationTries
     var session: SessionID
     var claimedAt: Timestamp
+    /// No hub was there for a part of it.
+    var isExcused = false
 }
 
 /// Moves operations between their tables.
@@ -68,7 +70,8 @@ struct OperationTransitions: Sendable {
         let result = try await transaction.query(
             """
             DELETE FROM operation_run WHERE operation = \(operation) AND epoch = \(epoch)
-            RETURNING epoch, attempt, session, claimed_at, coalesce(begun_at, claimed_at) AS begun_at
+            RETURNING epoch, attempt, session, claimed_at, is_excused,
+                coalesce(begun_at, claimed_at) AS begun_at
             """)
         return try result.first.map(lease)
     }
@@ -81,7 +84,8 @@ struct OperationTransitions: Sendable {
         let result = try await transaction.query(
             """
             DELETE FROM operation_run WHERE operation = \(operation)
-            RETURNING epoch, attempt, session, claimed_at, coalesce(begun_at, claimed_at) AS begun_at
+            RETURNING epoch, attempt, session, claimed_at, is_excused,
+                coalesce(begun_at, claimed_at) AS begun_at
             """)
         return try result.first.map(lease)
     }
@@ -91,7 +95,8 @@ struct OperationTransitions: Sendable {
             epoch: try row.decode("epoch"),
             tries: OperationTries(
                 count: try row.decode("attempt"), begunAt: try row.decode("begun_at")),
-            session: try row.decode("session"), claimedAt: try row.decode("claimed_at"))
+            session: try row.decode("session"), claimedAt: try row.decode("claimed_at"),
+            isExcused: try row.decode("is_excused"))
     }
 
     /// An epoch above all leases given out before it.

@@ -109,8 +109,10 @@ struct SessionStore: Sendable {
         try await transaction.query("SET LOCAL synchronous_commit = off")
     }
 
-    /// Gives hosts that were there when a hub was there last one lease more, and their work as much
-    /// time as it had: they could renew nothing meanwhile, and nobody would have seen progress.
+    /// Gives hosts that were there when a hub was there last one lease more.
+    ///
+    /// They could renew nothing meanwhile, and nobody would have seen progress: their work gets the
+    /// time that it missed, and what they had to break off is no try.
     ///
     /// Does nothing while a hub is there. Called before the hub's own session is opened or renewed.
     ///
@@ -132,7 +134,7 @@ struct SessionStore: Sendable {
                     FOR NO KEY UPDATE OF s SKIP LOCKED)
                 RETURNING id
             )
-            UPDATE operation_run r SET progress_at = coalesce(r.progress_at, r.claimed_at)
+            UPDATE operation_run r SET is_excused = true, progress_at = coalesce(r.progress_at, r.claimed_at)
                 + (clock_timestamp() - greatest(a.since, r.claimed_at))
             FROM absence a WHERE r.operation IN (
                 SELECT x.operation FROM operation_run x JOIN excused e ON e.id = x.session

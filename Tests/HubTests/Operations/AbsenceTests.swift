@@ -87,6 +87,36 @@ struct AbsenceTests {
         await next.pool.close()
     }
 
+    @Test("costs no try of what hosts had to break off meanwhile", arguments: [false, true])
+    func noTry(isReported: Bool) async throws {
+        let world = try await World()
+        var operation = world.operation
+        // More often than it may be tried.
+        for _ in 0..<5 {
+            try await world.passes(60)
+            try await world.engine.service.prepare()
+            if isReported {
+                try await world.agent.finish(
+                    operation, .failed,
+                    failure: Failure(
+                        code: "hub-unreachable", message: "away", class: .retryable))
+                try await world.engine.pool.query(
+                    "UPDATE operation_delayed SET due_at = clock_timestamp()")
+                try await world.engine.rescue.sweep()
+            } else {
+                // It does not list any more what it stopped.
+                try await world.agent.heartbeat([])
+            }
+            operation = try #require(try await world.agent.lease().first)
+            #expect(operation.attempt == 1)
+            try await world.hub.open(world.engine.identifiers.make(SessionIdentity.self))
+            try await world.agent.heartbeat([operation])
+        }
+        try await world.agent.finish(operation)
+        #expect(
+            try await world.engine.service.describe(operation.id)?.state == .succeeded)
+    }
+
     @Test("that could not reach its database gives the same when it can again")
     func outage() async throws {
         let world = try await World()
