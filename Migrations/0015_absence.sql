@@ -1,8 +1,9 @@
 -- What happens while no hub is there, or none reaches the database, is not held against hosts: they
 -- could not renew anything.
 
--- When a session was renewed last.
+-- When a session was renewed last; of those from before, when they began.
 alter table sessions add column renewed_at timestamptz not null default clock_timestamp();
+update sessions set renewed_at = started_at;
 create index sessions_of_hubs on sessions (renewed_at) where node = 'hub';
 
 -- Whether no hub was there during a lease: what comes of it is no try of the operation's.

@@ -109,9 +109,10 @@ struct SessionStore: Sendable {
         try await transaction.query("SET LOCAL synchronous_commit = off")
     }
 
-    /// Gives hosts that were there when a hub was there last one lease more, and their work the time
-    /// that it missed: they could renew nothing meanwhile, and nobody would have seen progress. What
-    /// they had to break off is no try.
+    /// Gives hosts that were there when a hub was there last one lease more.
+    ///
+    /// They could renew nothing meanwhile, and nobody would have seen progress: their work gets the
+    /// time that it missed, and what they had to break off is no try.
     ///
     /// Does nothing while a hub is there. Called before the hub's own session is opened or renewed.
     ///
