@@ -33,7 +33,7 @@ struct PackRanges {
         case fetch(Range)
         /// Wait, then ask again.
         case wait
-        case take([UInt8], start: Int64)
+        case take(Range, [UInt8])
         /// It is not held, or could not be fetched.
         case none
     }
@@ -130,7 +130,7 @@ struct PackRanges {
             ranges[number]?.state = .beingFetched
             return .fetch(range)
         case .beingFetched: return .wait
-        case .fetched(let bytes): return .take(bytes, start: range.bytes.lowerBound)
+        case .fetched(let bytes): return .take(range, bytes)
         case .failed: return .none
         }
     }

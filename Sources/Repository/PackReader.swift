@@ -53,7 +53,8 @@ public actor PackReader: BlobSource {
         index.location(of: id, kind: kind)?.blob.plaintextBytes
     }
 
-    /// The verified plaintext of a blob.
+    /// The verified plaintext of a blob; one that is damaged in one pack is read from another that
+    /// has it.
     ///
     /// - Throws: `RepositoryError`: `missing` (the blob in the index, or its pack in the store),
     ///   `corrupt` naming the pack, `store`.
@@ -63,6 +64,21 @@ public actor PackReader: BlobSource {
                 code: .missing(object: "blob \(id)"),
                 message: "\(kind.rawValue) blob \(id) is in no pack of the index")
         }
+        do {
+            return try await load(at: location)
+        } catch let error as RepositoryError where error.isDamage {
+            for other in index.furtherLocations(of: id, kind: kind) {
+                do {
+                    return try await load(at: other)
+                } catch let further as RepositoryError where further.isDamage {
+                    // The first is told if all are damaged.
+                }
+            }
+            throw error
+        }
+    }
+
+    private func load(at location: RepositoryIndex.Location) async throws -> [UInt8] {
         let blob = location.blob
         let (bytes, start) = try await surroundings(of: location)
         return try await opener.open(blob, of: location.pack.id, in: bytes, from: start)
@@ -76,9 +92,11 @@ public actor PackReader: BlobSource {
         if isFetchedWhole(location) {
             return (try await pack(location.pack), 0)
         }
-        if let number = ranges.range(of: blob.id), let held = await range(number) {
+        if let number = ranges.range(of: blob.id), let held = await range(number),
+            held.pack == location.pack.id
+        {
             ranges.use([blob.id])
-            return held
+            return (held.bytes, held.start)
         }
         let start = Int64(blob.offset)
         return (
@@ -92,6 +110,17 @@ public actor PackReader: BlobSource {
     ///
     /// - Throws: as for one.
     public func load(_ ids: [BlobID], kind: BlobKind) async throws -> [[UInt8]] {
+        do {
+            return try await loadTogether(ids, kind: kind)
+        } catch let error as RepositoryError where error.isDamage && ids.count > 1 {
+            // There may be others of those that are damaged.
+            var blobs: [[UInt8]] = []
+            for id in ids { blobs.append(try await load(id, kind: kind)) }
+            return blobs
+        }
+    }
+
+    private func loadTogether(_ ids: [BlobID], kind: BlobKind) async throws -> [[UInt8]] {
         if kind == .data, ids.contains(where: { ranges.range(of: $0) != nil }) {
             return try await loadScheduled(ids)
         }
@@ -145,7 +174,7 @@ public actor PackReader: BlobSource {
         blobs.reserveCapacity(ids.count)
         var rest = ids[...]
         while let first = rest.first {
-            guard let number = ranges.range(of: first), let (bytes, start) = await range(number)
+            guard let number = ranges.range(of: first), let held = await range(number)
             else {
                 blobs.append(try await load(first, kind: .data))
                 rest = rest.dropFirst()
@@ -153,7 +182,7 @@ public actor PackReader: BlobSource {
             }
             let together = rest.prefix { ranges.range(of: $0) == number }
             let located = together.compactMap { index.location(of: $0, kind: .data) }
-            guard let pack = located.first?.pack.id, located.count == together.count else {
+            guard !located.isEmpty, located.count == together.count else {
                 // Taken by somebody else meanwhile.
                 blobs.append(try await load(first, kind: .data))
                 rest = rest.dropFirst()
@@ -162,16 +191,16 @@ public actor PackReader: BlobSource {
             ranges.use(together)
             rest = rest.dropFirst(together.count)
             blobs += try await opener.open(
-                located.map(\.blob), of: pack, in: bytes, from: start)
+                located.map(\.blob), of: held.pack, in: held.bytes, from: held.start)
         }
         return blobs
     }
 
-    /// What a range holds, and where it begins; nil where it could not be fetched.
-    private func range(_ number: Int) async -> (bytes: [UInt8], start: Int64)? {
+    /// What a range holds, of which pack, and where it begins; nil where it could not be fetched.
+    private func range(_ number: Int) async -> (pack: BlobID, bytes: [UInt8], start: Int64)? {
         while true {
             switch ranges.turn(number) {
-            case .take(let bytes, let start): return (bytes, start)
+            case .take(let range, let bytes): return (range.pack, bytes, range.bytes.lowerBound)
             case .none: return nil
             case .wait: await withCheckedContinuation { ranges.wait(number, $0) }
             case .fetch(let range):

@@ -53,3 +53,15 @@ public struct RepositoryError: Error, Sendable, CustomStringConvertible {
         cause.map { "\(message): \($0)" } ?? message
     }
 }
+
+extension RepositoryError {
+    /// Whether something of the repository is missing or is not what it should be.
+    public var isDamage: Bool {
+        switch code {
+        case .missing, .corrupt: true
+        case .wrongKey, .unsupported, .store, .fileSystem, .alreadyExists, .locked,
+            .limitExceeded, .invalidInput, .library, .verificationFailed:
+            cause.map { ($0 as? RepositoryError)?.isDamage ?? false } ?? false
+        }
+    }
+}

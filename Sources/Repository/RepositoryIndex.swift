@@ -28,6 +28,8 @@ public struct RepositoryIndex: Sendable {
     /// A power of two, at most 3/4 full.
     private var slots: [UInt32] = [UInt32](repeating: 0, count: 1024)
     private var packPositions: [BlobID: Int] = [:]
+    /// Blobs that are in several packs: all places but the first.
+    private var copies: [BlobID: [Entry]] = [:]
 
     private struct Entry: Sendable {
         let id: BlobID
@@ -57,7 +59,7 @@ public struct RepositoryIndex: Sendable {
     /// Adds a pack and its blobs.
     ///
     /// A pack that is there already is passed over; of a blob that is in several packs the first is
-    /// kept.
+    /// where it is found.
     public mutating func insert(_ pack: PackDescription) {
         guard packPositions[pack.id] == nil else { return }
         packPositions[pack.id] = packs.count
@@ -70,6 +72,13 @@ public struct RepositoryIndex: Sendable {
     public func location(of id: BlobID, kind: BlobKind) -> Location? {
         guard let entry = entry(of: id, kind: kind) else { return nil }
         return Location(pack: packs[entry.pack], blob: packed(entry))
+    }
+
+    /// Where else a blob is, which `location` does not say.
+    public func furtherLocations(of id: BlobID, kind: BlobKind) -> [Location] {
+        (copies[id] ?? []).filter { $0.kind == kind }.map {
+            Location(pack: packs[$0.pack], blob: packed($0))
+        }
     }
 
     /// Whether any pack has the blob.
@@ -99,12 +108,15 @@ public struct RepositoryIndex: Sendable {
     private mutating func insert(_ blob: PackedBlob, pack: UInt32) {
         if entries.count * 4 >= slots.count * 3 { grow() }
         let slot = slot(of: blob.id, kind: blob.kind)
-        guard slots[slot] == 0 else { return }
-        entries.append(
-            Entry(
-                id: blob.id, packAndKind: blob.kind == .tree ? pack | Entry.treeBit : pack,
-                offset: blob.offset, length: blob.length,
-                uncompressedLength: blob.uncompressedLength ?? 0))
+        let entry = Entry(
+            id: blob.id, packAndKind: blob.kind == .tree ? pack | Entry.treeBit : pack,
+            offset: blob.offset, length: blob.length,
+            uncompressedLength: blob.uncompressedLength ?? 0)
+        guard slots[slot] == 0 else {
+            copies[blob.id, default: []].append(entry)
+            return
+        }
+        entries.append(entry)
         slots[slot] = UInt32(entries.count)
     }
 

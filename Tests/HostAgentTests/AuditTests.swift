@@ -35,7 +35,7 @@ extension HostTests {
                 let volume = try await host.filledProject()
                 let path = host.layout.volume(volume.project)
                 let first = try await host.backup(volume, base: nil)
-                try await Self.plant(host, volume, directory: "sub", name: "f3")
+                try await Self.plant(host, volume, first.backup, directory: "sub", name: "f3")
                 // Without an audit nobody notices: the change is missing from now on.
                 try await host.shell("echo more >> sub/f7", in: path)
                 let second = try await host.backup(volume, base: first.backup)
@@ -69,7 +69,7 @@ extension HostTests {
             try await TestHost.run { host in
                 let volume = try await host.filledProject()
                 let first = try await host.backup(volume, base: nil)
-                try await Self.plant(host, volume, directory: "sub", name: "f3")
+                try await Self.plant(host, volume, first.backup, directory: "sub", name: "f3")
                 try await host.shell(
                     "echo more >> sub/f7", in: host.layout.volume(volume.project))
                 let reached = Locked(false)
@@ -101,12 +101,13 @@ extension HostTests {
         /// Has what is kept of the base say of a file what was not so: as after a change that no
         /// backup saw.
         private static func plant(
-            _ host: TestHost, _ volume: VolumeReference, directory: String, name: String
+            _ host: TestHost, _ volume: VolumeReference, _ backup: BackupReference,
+            directory: String, name: String
         ) async throws {
             let inode = try await host.shell(
                 "stat -c %i \(directory)", in: host.layout.base(volume.project))
             let codec = try await host.hub.repository(of: volume.project).codec
-            let cache = try await BaseCache.open("\(host.data)/cache/\(volume.project).base")
+            let cache = try await host.kept(volume.project, of: backup)
             let number = try #require(UInt64(inode.dropLast()))
             let kept = try #require(try await cache.directory(number))
             var nodes = try kept.tree.nodes(codec)

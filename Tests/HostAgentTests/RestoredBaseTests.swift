@@ -64,7 +64,7 @@ extension HostTests {
                         isStaged: true))
                 #expect(staged.state == .succeeded)
                 // Without what is kept of the state that is built on, it is read from the bucket.
-                try await Self.kept(host, volume.project, project.second)?.close()
+                try await host.kept(volume.project, of: project.second).close()
                 _ = try await host.shell("rm -rf *", in: "\(host.data)/cache")
                 // What is asked for once the volume is in its place is for the next backup only.
                 let (place, reached) = (host.layout.volume(volume.project), Locked(false))
@@ -148,28 +148,11 @@ extension HostTests {
             }
         }
 
-        /// A copy of what is kept, once it is of this backup: it is made behind the answer.
-        private static func kept(
-            _ host: TestHost, _ project: ProjectID, _ backup: BackupReference
-        ) async throws -> BaseCache? {
-            for _ in 0..<200 {
-                _ = try await host.shell(
-                    "rm -rf ../copy && mkdir ../copy && cp \(project).base* ../copy || true",
-                    in: "\(host.data)/cache")
-                let copy = try await BaseCache.open("\(host.data)/copy/\(project).base")
-                // A copy of what is just being made may be anything.
-                if (try? await copy.header())?.backup == backup.id { return copy }
-                await copy.close()
-                try await ContinuousClock().sleep(for: .milliseconds(100))
-            }
-            return nil
-        }
-
         /// What is kept is what would be if it were made of the backup's trees.
         private static func expectAsAnew(
             _ host: TestHost, _ project: ProjectID, _ backup: BackupReference
         ) async throws {
-            let kept = try #require(try await Self.kept(host, project, backup))
+            let kept = try await host.kept(project, of: backup)
             let header = try #require(try await kept.header())
             let repository = try await host.hub.repository(of: project)
             let index = try await repository.loadIndex()

@@ -63,4 +63,24 @@ extension TestHost {
             }
         }
     }
+
+    /// What is kept of a project's base, once it is of this backup: it is made behind the answer.
+    func kept(_ project: ProjectID, of backup: BackupReference) async throws -> BaseCache {
+        try await withDeadline(.seconds(30), "what is kept of the base") { [self] in
+            while true {
+                // A copy, because nobody else opens the file while it is being made.
+                _ = try await shell(
+                    "rm -rf ../copy && mkdir ../copy && cp \(project).base* ../copy || true",
+                    in: "\(data)/cache")
+                let copy = try await BaseCache.open("\(data)/copy/\(project).base")
+                // A copy of what is being made may be anything.
+                let header = try? await copy.header()
+                await copy.close()
+                if header?.backup == backup.id {
+                    return try await BaseCache.open("\(data)/cache/\(project).base")
+                }
+                try await ContinuousClock().sleep(for: .milliseconds(50))
+            }
+        }
+    }
 }

@@ -137,6 +137,53 @@ struct PackRangesTests {
     }
 }
 
+@Suite("A blob in several packs")
+struct BlobCopyTests {
+    @Test("One that is damaged or gone in one pack is read from another, alone and with others")
+    func copies() async throws {
+        let fixture = try await RepositoryFixture()
+        let repository = fixture.repository
+        let (blob, other) = (try randomBytes(5_000), try randomBytes(4_000))
+        var packs: [PackDescription] = []
+        for contents in [[blob, other], [blob], [try randomBytes(10), blob]] {
+            let writer = PackWriter(store: repository.store, codec: repository.codec)
+            for content in contents {
+                let blob = try writer.prepare(content, kind: .data)
+                try await writer.add(blob)
+            }
+            packs += try await writer.finish()
+        }
+        let index = RepositoryIndex(packs)
+        let (id, second) = (BlobID(hashing: blob), BlobID(hashing: other))
+        let first = try #require(index.location(of: id, kind: .data))
+        let places = [first] + index.furtherLocations(of: id, kind: .data)
+        #expect(Set(places.map(\.pack.id)) == Set(packs.map(\.id)))
+        for (number, place) in places.enumerated() {
+            for isScheduled in [false, true] {
+                let source = repository.blobSource(index: index)
+                if isScheduled { _ = await source.schedule([[id], [second]]) }
+                #expect(try await source.load(id, kind: .data) == blob)
+                #expect(try await source.load([id, second], kind: .data) == [blob, other])
+            }
+            let name = try ObjectName.pack(place.pack.id).text
+            let path = "\(fixture.path)/\(name)"
+            if number == 1 {
+                try systemCall("remove a pack") { unsafe unlink(path) }
+                continue
+            }
+            var bytes = try DurableFile.read(path)
+            bytes[Int(place.blob.offset) + 100] ^= 1
+            try systemCall("remove a pack") { unsafe unlink(path) }
+            try DurableFile.write(bytes, to: path)
+        }
+        let error = await #expect(throws: RepositoryError.self) {
+            try await repository.blobSource(index: index).load(id, kind: .data)
+        }
+        let text = "\(try #require(error))"
+        #expect(text.contains(first.pack.id.hex))
+    }
+}
+
 /// Counts what is read of a real store.
 private final class CountingStore: ObjectStorage {
     private let store: any ObjectStorage

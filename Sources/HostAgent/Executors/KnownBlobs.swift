@@ -88,18 +88,6 @@ struct KnownBlobs: Sendable {
     }
 }
 
-extension RepositoryError {
-    /// Whether something of the repository is missing or is not what it should be.
-    fileprivate var isDamage: Bool {
-        switch code {
-        case .missing, .corrupt: true
-        case .wrongKey, .unsupported, .store, .fileSystem, .alreadyExists, .locked,
-            .limitExceeded, .invalidInput, .library, .verificationFailed:
-            cause.map { ($0 as? RepositoryError)?.isDamage ?? false } ?? false
-        }
-    }
-}
-
 extension CommitPack {
     /// A pack as the hub is told of it.
     init(_ pack: PackDescription) {
