@@ -23,13 +23,7 @@ struct VolumeBackup: Sendable {
         try await work.host.gate.alone(project) {
             let journal = try await work.ledger.journal(work.operation)
             if case .committed(let snapshot, let result) = journal {
-                guard try await canBecomeBase(snapshot) else {
-                    try await work.host.storage.files().delete(staged)
-                    return result
-                }
-                let settled = try await settle(snapshot, result)
-                try refuse(result.detection)
-                return settled
+                return try await goOn(with: snapshot, result)
             }
             let record = try await work.record(of: input.volume)
             if !record.isFrozen {
@@ -100,6 +94,20 @@ struct VolumeBackup: Sendable {
             coveredTransid: info.ctransid)
         try await work.ledger.setJournal(work.operation, .snapshot(taken))
         return taken
+    }
+
+    /// Ends what an earlier try has had acknowledged.
+    private func goOn(
+        with snapshot: OperationJournal.BackupSnapshot, _ result: VolumeBackupResult
+    ) async throws -> VolumeBackupResult {
+        var result = result
+        if try await canBecomeBase(snapshot) {
+            result = try await settle(snapshot, result)
+        } else {
+            try await work.host.storage.files().delete(staged)
+        }
+        try refuse(result.detection)
+        return result
     }
 
     /// Whether the snapshot of an earlier try is still there, and no other operation has made a
