@@ -213,6 +213,8 @@ copy_pending() {
     berth project create pupil --host host-1
     berth project start pupil
     agent_kill host-1
+    # Until then its last request for work may still be answered.
+    wait_for 60 "host-1 being silent" host_silent host-1
     COPY_OPERATION=$(berth copy create thesis corpus/awkward/links --to pupil:from-thesis --detach)
     wait_for 60 "the copy being pending" has_copy pending
     berth copy list
@@ -225,6 +227,8 @@ copy_pending() {
     [[ -f "$(volume_of pupil host-1)/from-thesis/a1" ]] || die "the copied file is not there"
     berth copy list
 }
+
+host_silent() { [[ "$(berth host show "$1" -o json | jq -r .state)" == silent ]]; }
 
 has_copy() { [[ "$(berth copy list -o json | jq -r '.items[0].state')" == "$1" ]]; }
 

@@ -6,6 +6,28 @@ import Testing
 @Suite("Backups of what has changed", .serialized)
 struct IncrementalTests {
     @Test(
+        "a copy holds what was written a moment before; of nothing new it makes no backup",
+        .timeLimit(.minutes(3)))
+    func copies() async throws {
+        try await Fleet.run(hosts: 1) { fleet in
+            for name in ["thesis", "pupil"] {
+                try await fleet.done("project", "create", name, "--host", "host-1")
+                try await fleet.done("project", "start", name)
+            }
+            let volume = try await fleet.volume("thesis", on: "host-1")
+            let pupil = try await fleet.volume("pupil", on: "host-1")
+            try await fleet.shell("mkdir '\(volume)/a'; echo first >'\(volume)/a/word'")
+            let first = try await fleet.done("backup", "create", "thesis", "-o", "id").trimmed
+            try await fleet.done("copy", "create", "thesis", "a", "--to", "pupil:first")
+            #expect(try await fleet.done("backup", "list", "thesis", "-o", "id").trimmed == first)
+            try await fleet.shell("echo last >'\(volume)/a/word'")
+            try await fleet.done("copy", "create", "thesis", "a", "--to", "pupil:last")
+            #expect(
+                try await fleet.shell("cat '\(pupil)'/{first,last}/word").trimmed == "first\nlast")
+        }
+    }
+
+    @Test(
         "restic reads and restores them; nothing new writes nothing; they go on after a move",
         .timeLimit(.minutes(5)))
     func wholeWay() async throws {

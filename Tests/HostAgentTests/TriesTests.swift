@@ -95,6 +95,50 @@ extension HostTests {
             }
         }
 
+        @Test("restores anew where what its earlier try had ready is gone")
+        func goneStaging() async throws {
+            try await TestHost.run { host in
+                let volume = try await host.filledProject()
+                let saved = try await host.backup(volume, base: nil).backup
+                var next = volume
+                next.generation = 2
+                let input = VolumeRestoreInput(
+                    volume: next, backup: saved, replacesVolume: true)
+                try await host.shell("chattr +i projects", in: host.layout.root)
+                let operation = try host.hub.submit(.volumeRestore, input)
+                let first = try await host.hub.outcome(of: operation)
+                try await host.shell("chattr -i projects", in: host.layout.root)
+                #expect(first.failure?.class == .retryable)
+                try await host.shell(
+                    "btrfs -q subvolume delete */", in: host.layout.staging)
+                let receipt = try await host.hub.retry(operation, .volumeRestore, input)
+                    .value(RestoreReceipt.self)
+                #expect(receipt.rootTree == saved.rootTree)
+                try await host.expectNothingLeft(volume)
+            }
+        }
+
+        @Test("imports what a backup between its tries has removed from the volume")
+        func importing() async throws {
+            try await TestHost.run { host in
+                let volume = try await host.filledProject()
+                let path = host.layout.volume(volume.project)
+                let input = VolumeImportInput(
+                    volume: volume, directory: path + "/sub",
+                    destination: try ProjectPath("a/new"), isFaithful: true)
+                try await host.shell("mkdir a; chattr +i a", in: path)
+                let operation = try host.hub.submit(.volumeImport, input)
+                let first = try await host.hub.outcome(of: operation)
+                try await host.shell("chattr -i a", in: path)
+                #expect(first.failure?.class == .retryable)
+                _ = try await host.backup(volume, base: nil)
+                try await host.expectNothingLeft(volume)
+                let second = try await host.hub.retry(operation, .volumeImport, input)
+                #expect(second.state == .succeeded, "\(String(describing: second.failure))")
+                #expect(try await host.shell("cat a/new/f7", in: path) == "file 7\n")
+            }
+        }
+
         @Test("keeps what was written between its tries to what a path restore replaces")
         func edits() async throws {
             try await TestHost.run { host in

@@ -23,13 +23,7 @@ struct VolumeBackup: Sendable {
         try await work.host.gate.alone(project) {
             let journal = try await work.ledger.journal(work.operation)
             if case .committed(let snapshot, let result) = journal {
-                if try await isSuperseded(snapshot) {
-                    try await work.host.storage.files().delete(staged)
-                    return result
-                }
-                let settled = try await settle(snapshot, result)
-                try refuse(result.detection)
-                return settled
+                return try await goOn(with: snapshot, result)
             }
             let record = try await work.record(of: input.volume)
             if !record.isFrozen {
@@ -86,9 +80,7 @@ struct VolumeBackup: Sendable {
         _ journal: OperationJournal?
     ) async throws -> OperationJournal.BackupSnapshot {
         let files = try work.host.storage.files()
-        if case .snapshot(let taken) = journal, try await files.uuid(staged) == taken.subvolume,
-            try await !isSuperseded(taken)
-        {
+        if case .snapshot(let taken) = journal, try await canBecomeBase(taken) {
             return taken
         }
         work.progress.report("snapshot", 1)
@@ -104,12 +96,31 @@ struct VolumeBackup: Sendable {
         return taken
     }
 
-    /// Whether another operation has made a later backup the base, between the tries of this one.
-    private func isSuperseded(
+    /// Ends what an earlier try has had acknowledged.
+    private func goOn(
+        with snapshot: OperationJournal.BackupSnapshot, _ result: VolumeBackupResult
+    ) async throws -> VolumeBackupResult {
+        var result = result
+        if try await canBecomeBase(snapshot) {
+            result = try await settle(snapshot, result)
+        } else {
+            try await work.host.storage.files().delete(staged)
+        }
+        try refuse(result.detection)
+        return result
+    }
+
+    /// Whether the snapshot of an earlier try is still there, and no other operation has made a
+    /// later backup the base since.
+    private func canBecomeBase(
         _ snapshot: OperationJournal.BackupSnapshot
     ) async throws -> Bool {
         let base = try await work.ledger.volume(project)?.base
-        return base.map { $0.backup.takenAt > snapshot.takenAt } ?? false
+        guard base.map({ $0.backup.takenAt <= snapshot.takenAt }) ?? true else { return false }
+        let files = try work.host.storage.files()
+        for path in [staged, work.layout.base(project)]
+        where try await files.uuid(path) == snapshot.subvolume { return true }
+        return false
     }
 
     /// A mismatch is loud, although everything is backed up by now.

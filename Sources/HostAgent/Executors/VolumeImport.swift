@@ -40,7 +40,9 @@ struct VolumeImport: Sendable {
             }
             if ready?.isInPlace != true {
                 // A backup between the tries has removed what was not in its place yet.
-                if try await !files.exists(staging.path) { ready = nil }
+                if let inode = ready?.inode, try await !staging.isThere(inode: inode) {
+                    ready = nil
+                }
                 let inode = if let ready { ready.inode } else { try await copied(into: staging) }
                 try await publish(staging, inode)
                 try await work.ledger.setJournal(

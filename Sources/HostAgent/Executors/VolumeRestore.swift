@@ -18,7 +18,7 @@ struct VolumeRestore: Sendable {
             if input.isStaged ?? false { return try await stage() }
             let publication: OperationJournal.Publication
             var result: VolumeBuild.Result?
-            if case .publishing(let ready) = try await work.ledger.journal(work.operation) {
+            if let ready = try await interruptedPublication() {
                 publication = ready
             } else {
                 try await checkPlace()
@@ -40,6 +40,17 @@ struct VolumeRestore: Sendable {
                 objections: publication.objections, missing: publication.missing,
                 reason: publication.reason)
         }
+    }
+
+    /// What a try before this one had ready, as long as it is there: in its place, or in staging.
+    private func interruptedPublication() async throws -> OperationJournal.Publication? {
+        guard case .publishing(let ready) = try await work.ledger.journal(work.operation) else {
+            return nil
+        }
+        let files = try work.host.storage.files()
+        for path in [work.layout.volume(project), staging]
+        where try await files.uuid(path) == ready.subvolume { return ready }
+        return nil
     }
 
     /// Refuses before anything is fetched.

@@ -45,6 +45,22 @@ struct ApplyStaging: Sendable {
         return directory
     }
 
+    /// Whether it is still the one that was made.
+    func isThere(inode: UInt64) async throws -> Bool {
+        try await pool.run {
+            do {
+                _ = try open(inode: inode)
+                return true
+            } catch is Failure {
+                return false
+            } catch let error as PlatformError
+                where [ENOENT, ENOTDIR, ELOOP].contains(error.errno)
+            {
+                return false
+            }
+        }
+    }
+
     /// Removes it with everything in it.
     func remove() async throws {
         let path = path

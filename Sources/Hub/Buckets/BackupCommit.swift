@@ -77,7 +77,8 @@ struct BackupCommit: Sendable {
                 try await reader.newest(of: base.project)?.id == base.id,
                 try await reader.repository(of: base.id) == repository,
                 known.rootTree == request.rootTree, known.omissions == request.omissions,
-                Set(input.tags).subtracting([BackupOrder.moveTag]).isSubset(of: known.tags)
+                Set(input.tags).subtracting([BackupOrder.moveTag, BackupOrder.copyTag])
+                    .isSubset(of: known.tags)
             else { return nil }
             if try await reader.isConfirmed(base.id, by: operation) { return known.reference }
             var writer = try await RegistryWriter(transaction, author: author)

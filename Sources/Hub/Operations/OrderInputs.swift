@@ -2,8 +2,10 @@ import Shared
 
 /// Input of `backup`.
 struct BackupOrder: Sendable, Codable, Hashable {
-    /// What a move's own backups carry.
+    /// What the backups carry that a move and a copy make for themselves: where there is nothing
+    /// new, they make none.
     static let moveTag = "move"
+    static let copyTag = "copy"
 
     /// Stored with the snapshot.
     var tags: [String] = []

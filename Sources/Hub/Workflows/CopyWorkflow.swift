@@ -93,7 +93,7 @@ struct CopyWorkflow: WorkflowSteps, Hashable {
                     .backup(
                         VolumeBackupInput(
                             volume: project.volume(), backup: facts.freshBackup, base: base,
-                            isFinal: false, tags: ["copy"]))))
+                            isFinal: false, tags: [BackupOrder.copyTag]))))
         ]
     }
 
