@@ -1,5 +1,5 @@
 import Glibc
-import Platform
+public import Platform
 
 /// The index files of one repository as a host keeps them: in a form that is read ten times faster
 /// than their JSON, and sealed under the repository's key, so that they tell nothing without a grant.
@@ -11,14 +11,23 @@ public struct IndexCache: Sendable {
     private static let limitBytes = UnpackedFile.limitBytes
 
     private let directory: String
+    private let pool: BlockingPool
 
-    /// - Parameter directory: made when something is kept; nothing else is in it.
-    public init(directory: String) {
+    /// - Parameters:
+    ///   - directory: made when something is kept; nothing else is in it.
+    ///   - pool: whose threads wait for the disk.
+    public init(directory: String, pool: BlockingPool) {
         self.directory = directory
+        self.pool = pool
     }
 
     /// The index file of this name; nil where it is not kept.
-    func read(_ id: BlobID, _ codec: BlobCodec) -> IndexFile? {
+    func read(_ id: BlobID, _ codec: BlobCodec) async -> IndexFile? {
+        // Only a cancellation fails here, which the next step finds.
+        try? await pool.run { readNow(id, codec) }
+    }
+
+    private func readNow(_ id: BlobID, _ codec: BlobCodec) -> IndexFile? {
         // Whatever is wrong with it: the file is in the bucket too.
         guard let sealed = try? DurableFile.read(path(id), limitBytes: Self.limitBytes),
             let bytes = try? codec.sealer.open(sealed, object: "a kept index file")
@@ -27,7 +36,12 @@ public struct IndexCache: Sendable {
     }
 
     /// Keeps an index file, unless there is no room.
-    func write(_ id: BlobID, _ file: IndexFile, _ codec: BlobCodec) {
+    func write(_ id: BlobID, _ file: IndexFile, _ codec: BlobCodec) async {
+        // Only a cancellation fails here, which the next step finds.
+        try? await pool.run { writeNow(id, file, codec) }
+    }
+
+    private func writeNow(_ id: BlobID, _ file: IndexFile, _ codec: BlobCodec) {
         let part = "\(path(id)).part"
         unsafe mkdir(directory, 0o700)
         // Without it the file is read from the bucket each time.
@@ -40,7 +54,12 @@ public struct IndexCache: Sendable {
     }
 
     /// Removes what the repository does not have any more.
-    func keep(only ids: [BlobID]) {
+    func keep(only ids: [BlobID]) async {
+        // Only a cancellation fails here, which the next step finds.
+        try? await pool.run { keepNow(ids) }
+    }
+
+    private func keepNow(_ ids: [BlobID]) {
         let names = Set(ids.map(\.hex))
         // Nothing is there before the first file is kept.
         let kept = (try? FileSystemDirectory(path: directory).names()) ?? []
@@ -50,8 +69,8 @@ public struct IndexCache: Sendable {
     }
 
     /// Removes everything.
-    public func remove() {
-        keep(only: [])
+    public func remove() async {
+        await keep(only: [])
         unsafe rmdir(directory)
     }
 

@@ -1,10 +1,18 @@
 import ObjectStore
 
+/// Is told of blobs as they are read, from any thread.
+public protocol BlobKeeper: Sendable {
+    /// A tree, as it is sealed; perhaps one that it was told of before.
+    func note(_ tree: SealedTree)
+
+    /// How long a data blob's plaintext is.
+    func note(lengthBytes: Int, of chunk: BlobID)
+}
+
 /// Opens blobs that lie in bytes of a pack, and verifies them.
 struct PackOpener: Sendable {
     let codec: BlobCodec
-    /// Given each tree, as it is sealed.
-    let keepTree: (@Sendable (SealedTree) -> Void)?
+    let keeper: (any BlobKeeper)?
 
     /// Opens several, one after another on one thread.
     ///
@@ -32,7 +40,7 @@ struct PackOpener: Sendable {
     ) throws -> [UInt8] {
         let offset = Int(Int64(blob.offset) - start)
         let end = offset + Int(blob.length)
-        guard end <= bytes.count else {
+        guard offset >= 0, end <= bytes.count else {
             throw RepositoryError.corrupt(
                 pack,
                 "blob \(blob.id) ends at \(start + Int64(end)), the pack at "
@@ -42,8 +50,12 @@ struct PackOpener: Sendable {
             try unsafe codec.decode(
                 UnsafeRawBufferPointer(rebasing: all[offset..<end]), as: blob, pack: pack)
         }
-        if let keepTree, blob.kind == .tree {
-            keepTree(try SealedTree(plaintext, sealed: bytes[offset..<end], of: blob, codec: codec))
+        switch (keeper, blob.kind) {
+        case (nil, _): break
+        case (let keeper?, .data): keeper.note(lengthBytes: plaintext.count, of: blob.id)
+        case (let keeper?, .tree):
+            keeper.note(
+                try SealedTree(plaintext, sealed: bytes[offset..<end], of: blob, codec: codec))
         }
         return plaintext
     }

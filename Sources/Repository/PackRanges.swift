@@ -1,8 +1,8 @@
 /// The ranges of packs that scheduled blobs lie in: what was fetched of them is held until each blob
 /// was taken as often as it was named.
 struct PackRanges {
-    /// What lies so close together is fetched in one piece.
-    static let gapBytes: Int64 = 64 << 10
+    /// What lies so close together is fetched in one piece: a request costs as much as so many bytes.
+    static let gapBytes: Int64 = 512 << 10
     /// Most of one piece, unless one blob is longer.
     static let pieceBytes: Int64 = 4 << 20
 
@@ -25,7 +25,6 @@ struct PackRanges {
         case planned
         case beingFetched
         case fetched([UInt8])
-        case failed
     }
 
     /// What a caller that needs a range does next.
@@ -34,7 +33,7 @@ struct PackRanges {
         /// Wait, then ask again.
         case wait
         case take(Range, [UInt8])
-        /// It is not held, or could not be fetched.
+        /// It is not there: taken, let go, or not to be fetched.
         case none
     }
 
@@ -128,10 +127,10 @@ struct PackRanges {
         switch range.state {
         case .planned:
             ranges[number]?.state = .beingFetched
+            held += range.bytes.count
             return .fetch(range)
         case .beingFetched: return .wait
         case .fetched(let bytes): return .take(range, bytes)
-        case .failed: return .none
         }
     }
 
@@ -149,14 +148,18 @@ struct PackRanges {
     ///
     /// - Parameter bytes: nil where it failed.
     mutating func settle(_ number: Int, _ bytes: [UInt8]?) {
-        ranges[number]?.state = bytes.map { .fetched($0) } ?? .failed
-        held += bytes?.count ?? 0
-        while held > Self.heldBytes, let oldest = ranges.keys.filter(isFetched).min() {
-            release(oldest)
-            ranges[oldest]?.state = .failed
-        }
         let waiters = ranges[number]?.waiters ?? []
         ranges[number]?.waiters = []
+        if let bytes {
+            ranges[number]?.state = .fetched(bytes)
+        } else {
+            release(number)
+        }
+        while held > Self.heldBytes,
+            let oldest = ranges.keys.filter({ $0 != number && isFetched($0) }).min()
+        {
+            release(oldest)
+        }
         waiters.forEach { $0.resume() }
     }
 
@@ -167,11 +170,9 @@ struct PackRanges {
             wanted[id]?.uses -= 1
             ranges[entry.range]?.uses -= 1
             guard let range = ranges[entry.range], range.uses == 0 else { continue }
-            // Whoever waits for it finds nothing, and fetches what it needs by itself.
+            // It ends with its fetch.
             if case .beingFetched = range.state { continue }
             release(entry.range)
-            ranges[entry.range] = nil
-            for blob in range.blobs { wanted[blob] = nil }
         }
     }
 
@@ -179,7 +180,10 @@ struct PackRanges {
         if case .fetched = ranges[number]?.state { true } else { false }
     }
 
+    /// Lets a range go; its blobs are in none then.
     private mutating func release(_ number: Int) {
-        if case .fetched(let bytes) = ranges[number]?.state { held -= bytes.count }
+        guard let range = ranges.removeValue(forKey: number) else { return }
+        if case .planned = range.state {} else { held -= range.bytes.count }
+        for blob in range.blobs { wanted[blob] = nil }
     }
 }

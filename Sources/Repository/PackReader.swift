@@ -35,16 +35,16 @@ public actor PackReader: BlobSource {
     ///     is.
     ///   - wholePackLimit: packs of trees beyond so many bytes are not fetched as a whole, but only
     ///     what is asked for; default 40 MiB, for a reader that needs most of every pack.
-    ///   - keepTree: given each tree that is loaded, as it is sealed, from any thread.
+    ///   - keeper: told of each blob that is loaded.
     public init(
         index: RepositoryIndex, store: any ObjectStorage, codec: BlobCodec,
         cacheBytes: Int = 128 << 20, wholePackLimit: Int64 = 40 << 20,
-        keepTree: (@Sendable (SealedTree) -> Void)? = nil
+        keeper: (any BlobKeeper)? = nil
     ) {
         self.wholePackLimit = wholePackLimit
         self.index = index
         self.store = store
-        opener = PackOpener(codec: codec, keepTree: keepTree)
+        opener = PackOpener(codec: codec, keeper: keeper)
         self.cacheBytes = cacheBytes
     }
 
@@ -93,7 +93,8 @@ public actor PackReader: BlobSource {
             return (try await pack(location.pack), 0)
         }
         if let number = ranges.range(of: blob.id), let held = await range(number),
-            held.pack == location.pack.id
+            held.pack == location.pack.id, Int64(blob.offset) >= held.start,
+            Int64(blob.offset) + Int64(blob.length) <= held.start + Int64(held.bytes.count)
         {
             ranges.use([blob.id])
             return (held.bytes, held.start)

@@ -69,15 +69,14 @@ extension OpenRepository {
             }
             for pack in files.flatMap(\.packs) { index.insert(pack) }
         }
-        cache?.keep(only: ids)
+        await cache?.keep(only: ids)
         return index
     }
 
-    @concurrent private func indexFile(_ id: BlobID, _ cache: IndexCache?) async throws -> IndexFile
-    {
-        if let kept = cache?.read(id, codec) { return kept }
+    private func indexFile(_ id: BlobID, _ cache: IndexCache?) async throws -> IndexFile {
+        if let kept = await cache?.read(id, codec) { return kept }
         let file = try await indexFile(id)
-        cache?.write(id, file, codec)
+        await cache?.write(id, file, codec)
         return file
     }
 
@@ -94,11 +93,11 @@ extension OpenRepository {
     /// Where blobs are read from, by an index at hand; the parameters are those of `PackReader`.
     public func blobSource(
         index: RepositoryIndex, cacheBytes: Int = 128 << 20, wholePackLimit: Int64 = 40 << 20,
-        keepTree: (@Sendable (SealedTree) -> Void)? = nil
+        keeper: (any BlobKeeper)? = nil
     ) -> PackReader {
         PackReader(
             index: index, store: store, codec: codec, cacheBytes: cacheBytes,
-            wholePackLimit: wholePackLimit, keepTree: keepTree)
+            wholePackLimit: wholePackLimit, keeper: keeper)
     }
 
     /// The names of all files of a kind; files with other names are passed over, as by restic.

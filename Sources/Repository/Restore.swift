@@ -170,7 +170,9 @@ public struct Restore: Sendable {
                     }
                 }
                 guard case .worked(let result, let wasLargeFile)? = try await group.next() else {
-                    break
+                    throw RepositoryError(
+                        code: .verificationFailed,
+                        message: "the restore came to no end: directories are not complete")
                 }
                 running -= 1
                 runningLarge -= wasLargeFile ? 1 : 0

@@ -5,10 +5,11 @@ public import Platform
 ///
 /// The target is a writable snapshot of the former state, reachable by nobody else. Subtrees with
 /// equal ids are never looked at; of files only the ranges are written that differ. What is said of
-/// the former state is believed only so far: each directory that differs is proved afterwards as in
-/// a restore from nothing, and a file is written over only where it is the only name of its inode
-/// and has the former length. A caller discards the target where this fails, and restores from
-/// nothing.
+/// the former state is believed only so far: a file is written over only where it is the only name of
+/// its inode and has the former length, and what was written is to be proved: by the caller, who can
+/// find all that differs between the two states, or with `prove`, which reads each directory that was
+/// to differ as a restore from nothing does. A caller discards the target where this fails, and
+/// restores from nothing.
 public struct RestoreDelta: Sendable {
     /// Beyond so many directories with differences a restore from nothing is the better way.
     public static let directoryLimit = 20_000

@@ -6,6 +6,8 @@ struct RestorePlan {
     static let root = 0
     /// Files up to this size are written several at a time.
     static let smallFileLimitBytes: UInt64 = 4 << 20
+    /// No file of that size has more, unless its tree lies.
+    private static let smallFileChunks = Int(smallFileLimitBytes) / Chunker.minimumBytes + 1
     private static let depthLimit = 4_096
     /// So much work waits to be handed out before more is looked for.
     private static let backlogLimit = 48
@@ -42,7 +44,7 @@ struct RestorePlan {
     private var unentered: [(number: Int, node: Node)] = []
     /// Small files that wait until enough are known.
     private var window = RestoreWindow()
-    private var files: ArraySlice<RestoreWork> = []
+    private var files: ArraySlice<RestoreWindow.Piece> = []
     private var largeFiles: ArraySlice<RestoreWork> = []
     private var finishing: [RestoreWork] = []
     private var originals: [LinkKey: Original] = [:]
@@ -78,7 +80,13 @@ struct RestorePlan {
             return .enter(place(number), node: node)
         }
         if allowsLargeFile, let work = largeFiles.popFirst() { return work }
-        return files.popFirst()
+        switch files.popFirst() {
+        case nil: return nil
+        case .fetch(let fetch): return .fetch(fetch)
+        case .files(let batch):
+            // Only now: a place holds a directory open.
+            return .files(batch.map { RestoreFiles(place: place($0.number), nodes: $0.nodes) })
+        }
     }
 
     /// The small files that are handed out next, to be given back with a schedule: when enough are
@@ -93,7 +101,7 @@ struct RestorePlan {
 
     /// Hands the files out as scheduled.
     mutating func add(_ window: RestoreWindow, by schedule: BlobSchedule) {
-        files += window.works(by: schedule) { place($0) }
+        files += window.pieces(by: schedule)
     }
 
     /// Adds the entries of a directory that is open; subdirectories, symlinks and special files
@@ -131,7 +139,9 @@ struct RestorePlan {
             }
             bytes += Int64(clamping: kept.sizeBytes)
             waiting += 1
-            if kept.sizeBytes > RestorePlan.smallFileLimitBytes {
+            if kept.sizeBytes > RestorePlan.smallFileLimitBytes
+                || kept.content.count > RestorePlan.smallFileChunks
+            {
                 largeFiles.append(.largeFile(place, kept))
                 continue
             }

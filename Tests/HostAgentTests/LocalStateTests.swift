@@ -19,6 +19,7 @@ extension HostTests {
             init(_ host: TestHost) async throws {
                 volume = try await host.filledProject()
                 let path = host.layout.volume(volume.project)
+                try await host.shell("mkdir untouched; echo one > untouched/file", in: path)
                 first = try await host.backup(volume, base: nil).backup
                 let before = try await host.listing(of: path)
                 try await host.shell(
@@ -111,6 +112,32 @@ extension HostTests {
                 #expect(receipt.objections?.count == 1, "\(receipt.objections ?? [])")
                 #expect(receipt.objections?.first?.hasPrefix("base: ") == true)
                 #expect(receipt.reason == doubt.reason)
+            }
+        }
+
+        @Test("finds out what was changed where nothing was to differ, and begins from nothing")
+        func intruder() async throws {
+            try await TestHost.run { host in
+                var project = try await TwoBackups(host)
+                let staging = host.layout.staging
+                let isDone = Locked(false)
+                host.hub.state.withLock { state -> Void in
+                    state.beforeGet = {
+                        // As soon as the state is in staging; the directory is equal in both backups.
+                        guard isDone.withLock({ !$0 }) else { return }
+                        let told = try await host.shell(
+                            """
+                            for d in *; do if [ -d $d/untouched ]; then
+                                echo else > $d/untouched/file; echo done; fi; done
+                            """, in: staging)
+                        if told.contains("done") { isDone.withLock { $0 = true } }
+                    }
+                }
+                let receipt = try await project.restore(project.first, on: host)
+                #expect(isDone.withLock { $0 })
+                #expect(receipt.origin == .nothing)
+                #expect(receipt.reason == "base-refuted", "\(receipt.objections ?? [])")
+                #expect(receipt.rootTree == project.first.rootTree)
             }
         }
 

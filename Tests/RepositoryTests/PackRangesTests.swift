@@ -51,7 +51,7 @@ struct PackRangesTests {
         let near = Self.schedule(&ranges, (0..<9_000).map { [$0] }, index)
         #expect(near.fetches.count == 3)
         var others = PackRanges()
-        let far = Self.schedule(&others, [[0], [200], [210]], index)
+        let far = Self.schedule(&others, [[0], [2_000], [2_010]], index)
         #expect(far.fetches.map(\.position) == [0, 1])
     }
 
@@ -75,12 +75,19 @@ struct PackRangesTests {
     @Test("Beyond the limit the oldest piece is let go, and its blobs are no part of one any more")
     func limit() {
         var ranges = PackRanges()
-        let index = Self.index([[1], [2], [3]])
+        let index = RepositoryIndex(
+            (1...3).map { number in
+                let blob = PackedBlob(
+                    id: Self.id(number), kind: .data, offset: 0,
+                    length: UInt32(PackRanges.heldBytes / 2), uncompressedLength: nil)
+                return PackDescription(
+                    id: Self.id(number * 100), bytes: PackHeader.packBytes(of: [blob]),
+                    blobs: [blob])
+            })
         let pieces = Self.schedule(&ranges, [[1], [2], [3]], index).fetches.map(\.piece).sorted()
-        let third = [UInt8](repeating: 0, count: PackRanges.heldBytes / 2)
         for piece in pieces {
             _ = ranges.turn(piece)
-            ranges.settle(piece, third)
+            ranges.settle(piece, [])
         }
         var taken = 0
         for piece in pieces {

@@ -29,8 +29,8 @@ struct DataDirectory: Sendable {
     var caches: String { path + "/cache" }
 
     /// What is kept of the index of a project's repository; may be deleted at any time.
-    func indexCache(of project: ProjectID) -> IndexCache {
-        IndexCache(directory: "\(caches)/\(project).index")
+    func indexCache(of project: ProjectID, _ pool: BlockingPool) -> IndexCache {
+        IndexCache(directory: "\(caches)/\(project).index", pool: pool)
     }
 
     /// The root of the btrfs file system.

@@ -14,8 +14,10 @@ struct RestoredBase: Sendable {
     let work: Work
 
     /// Computes how what is kept of the state that a restore has built on follows to a snapshot of
-    /// the result; nil where it does not.
+    /// the result; nil where nothing usable is kept.
     ///
+    /// - Throws: `RepositoryError` `verificationFailed` where the snapshot does not hold what the
+    ///   backup does; `BtrfsError`, `PlatformError`.
     /// - Parameters:
     ///   - made: the path of the writable subvolume that was made.
     ///   - snapshot: the path of a read-only snapshot of it.
@@ -31,13 +33,20 @@ struct RestoredBase: Sendable {
                 pool: work.host.pool)
             await cache.close()
             return succession
-        } catch {
+        } catch let reason as FullScanReason {
             await cache.close()
-            try Task.checkCancellation()
+            guard reason.saysNothingOfTheVolume else {
+                throw RepositoryError(
+                    code: .verificationFailed, message: "what was restored is not the backup",
+                    cause: reason)
+            }
             work.host.logger.info(
                 "What is kept of a base is made anew after a restore.",
-                ["project": .init(describing: project), "reason": .init(describing: error)])
+                ["project": .init(describing: project), "reason": .init(describing: reason)])
             return nil
+        } catch {
+            await cache.close()
+            throw error
         }
     }
 
@@ -55,10 +64,7 @@ struct RestoredBase: Sendable {
                 files: 0, bytes: 0)
             if let result, let spool = result.spool {
                 return await work.host.bases.rebuild(
-                    project, of: path, header, from: spool, result.repository.codec
-                ) { [index = result.index] chunk in
-                    index.location(of: chunk, kind: .data).map { Int64($0.blob.plaintextBytes) }
-                }
+                    project, of: path, header, from: spool, result.repository.codec)
             }
             let opened = try await open(result)
             try await work.host.bases.rebuild(
@@ -92,6 +98,9 @@ struct RestoredBase: Sendable {
                 "What is kept of a base is made anew after a restore.",
                 ["project": .init(describing: project), "reason": .init(describing: reason)])
             return false
+        } catch {
+            await cache.close()
+            throw error
         }
     }
 }

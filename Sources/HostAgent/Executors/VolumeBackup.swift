@@ -219,8 +219,7 @@ struct VolumeBackup: Sendable {
         case .anew(var header, let spool, let codec):
             header.backup = backup.id
             await work.host.bases.rebuild(
-                project, of: work.layout.base(project), header, from: spool, codec,
-                length: { spool.length(of: $0) })
+                project, of: work.layout.base(project), header, from: spool, codec)
         }
     }
 

@@ -13,7 +13,7 @@ import Shared
 struct VolumeBuild: Sendable {
     struct Result: Sendable {
         var summary: RestoreSummary
-        /// Computed from what is in staging.
+        /// Computed from what is in staging, or its snapshot.
         var rootTree: BlobID
         var origin: RestoreOrigin
         var objections: [LocalStates.Objection]
@@ -49,7 +49,7 @@ struct VolumeBuild: Sendable {
         let repository = try await RepositoryAccess.open(work)
         let isOwn = input.backup.project == project
         let index = try await repository.loadIndex(
-            isOwn ? work.host.directory.indexCache(of: project) : nil)
+            isOwn ? work.host.directory.indexCache(of: project, work.host.pool) : nil)
         var objections: [LocalStates.Objection] = []
         if !(input.isFromNothing ?? false), isOwn {
             let found = try await LocalStates(host: work.host).find(for: input.backup)
@@ -145,7 +145,7 @@ struct VolumeBuild: Sendable {
         let spool = try await work.host.pool.run {
             try TreeSpool(directory: directory, codec: codec)
         }
-        let source = repository.blobSource(index: index, cacheBytes: 48 << 20) { spool.note($0) }
+        let source = repository.blobSource(index: index, cacheBytes: 48 << 20, keeper: spool)
         let target = try await makeTarget()
         let restore = try Restore(
             source: source, target: target, policy: .faithful,

@@ -94,10 +94,17 @@ struct VolumeRestore: Sendable {
         let result = try await VolumeBuild(
             input: input, work: work, staging: staging, snapshot: base
         ).run()
-        let volume = try await files.info(staging)
+        let (volume, snapshot) = (try await files.info(staging), try await files.info(base))
+        // What is proved is in the snapshot, and what becomes the volume is in staging.
+        guard volume.ctransid == snapshot.ctransid else {
+            throw Failure(
+                code: "receipt-mismatch",
+                message: "something has written to \(staging) while it was restored",
+                hint: "look who works in the host's staging directory", class: .retryable)
+        }
         let publication = OperationJournal.Publication(
-            subvolume: volume.uuid, base: try await files.info(base).uuid,
-            coveredTransid: volume.ctransid, volume: input.volume, backup: input.backup,
+            subvolume: volume.uuid, base: snapshot.uuid, coveredTransid: snapshot.ctransid,
+            volume: input.volume, backup: input.backup,
             replaced: replaced, files: result.summary.files, bytes: result.summary.bytes,
             rootTree: result.rootTree.hex, origin: result.origin,
             objections: result.objections.map(\.sentence), missing: result.missing,
@@ -107,6 +114,10 @@ struct VolumeRestore: Sendable {
 
     /// Builds, and keeps a snapshot of it; can be repeated after a crash between any two steps.
     private func stage() async throws -> RestoreReceipt {
+        guard input.isPartial != true else {
+            throw Failure(
+                code: "input-invalid", message: "a partial restore is nothing to build on")
+        }
         let cleanup = StagingCleanup(host: work.host)
         let files = try work.host.storage.files()
         let path = work.layout.stagedState(project, work.operation)

@@ -1,60 +1,133 @@
 import Platform
 import Shared
 
-/// What is still to be kept of bases: made one after another beside other work, or at once by whoever
-/// needs one first.
+/// What is still to be kept of bases: made one after another beside other work; what somebody waits
+/// for comes first.
 ///
 /// A backup or a restore is recorded before this is made of it; where it never is, because the agent
 /// was stopped, the next backup reads the whole volume.
-actor BaseBuilds: Service {
-    private enum State {
-        case waiting(@Sendable () async -> Void)
-        case running
+final class BaseBuilds: Service {
+    /// So many wait; who adds one more waits itself, because what they are made of takes up room.
+    static let limit = 4
+
+    private struct Build: Sendable {
+        let project: ProjectID
+        /// Rung by whoever does not want it any more.
+        let drop = Bell()
+        let make: @Sendable @concurrent () async -> Void
     }
 
-    private var states: [ProjectID: State] = [:]
-    private var order: [ProjectID] = []
-    private var waiters: [ProjectID: [CheckedContinuation<Void, Never>]] = [:]
+    private struct State {
+        var waiting: [Build] = []
+        var running: Build?
+        var waiters: [Int: (project: ProjectID, continuation: CheckedContinuation<Void, Never>)] =
+            [:]
+        var lastWaiter = 0
+
+        func isPending(_ project: ProjectID) -> Bool {
+            running?.project == project || waiting.contains { $0.project == project }
+        }
+
+        mutating func takeWaiters(of project: ProjectID) -> [CheckedContinuation<Void, Never>] {
+            let found = waiters.filter { $0.value.project == project }
+            for number in found.keys { waiters[number] = nil }
+            return found.values.map(\.continuation)
+        }
+    }
+
+    private let state = Locked(State())
     private let bell = Bell()
 
-    /// Has a project's be made, instead of one that has not begun.
-    func add(_ project: ProjectID, _ build: @escaping @Sendable () async -> Void) async {
+    /// Has a project's be made, instead of what was to be made of it before.
+    func add(_ project: ProjectID, _ make: @escaping @Sendable @concurrent () async -> Void) async {
         await drop(project)
-        states[project] = .waiting(build)
-        order.append(project)
+        while let first = state.withLock({ state in
+            state.waiting.count < Self.limit ? nil : state.waiting.first?.project
+        }), await settle(first) {}
+        state.withLock { $0.waiting.append(Build(project: project, make: make)) }
         bell.ring()
     }
 
-    /// Answers when nothing of the project is left to be made.
-    func settle(_ project: ProjectID) async {
-        while let state = states[project] {
-            switch state {
-            case .running:
-                await withCheckedContinuation { waiters[project, default: []].append($0) }
-            case .waiting(let build):
-                order.removeAll { $0 == project }
-                states[project] = .running
-                await build()
-                states[project] = nil
-                waiters.removeValue(forKey: project)?.forEach { $0.resume() }
+    /// Waits until nothing of the project is left to be made.
+    ///
+    /// - Returns: false where the caller was canceled before.
+    func settle(_ project: ProjectID) async -> Bool {
+        state.withLock { state in
+            guard let place = state.waiting.firstIndex(where: { $0.project == project }) else {
+                return
             }
+            state.waiting.insert(state.waiting.remove(at: place), at: 0)
         }
+        return await wait(for: project, isCancellable: true)
     }
 
-    /// Forgets what has not begun, and waits for what has.
+    /// Forgets what has not begun, and ends what has.
     func drop(_ project: ProjectID) async {
-        if case .waiting = states[project] {
-            order.removeAll { $0 == project }
-            states[project] = nil
+        let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.waiting.removeAll { $0.project == project }
+            if let running = state.running, running.project == project {
+                running.drop.ring()
+                return []
+            }
+            return state.takeWaiters(of: project)
         }
-        await settle(project)
+        waiters.forEach { $0.resume() }
+        _ = await wait(for: project, isCancellable: false)
     }
 
     /// Makes what is added.
     func run() async throws {
         while true {
-            while let project = order.first { await settle(project) }
-            try await bell.wait(upTo: .seconds(3_600))
+            while let build = begin() {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { await build.make() }
+                    // It ends with a ring, or with the build.
+                    group.addTask { _ = try? await build.drop.wait(upTo: .seconds(86_400)) }
+                    await group.next()
+                    group.cancelAll()
+                }
+                end(build)
+                try Task.checkCancellation()
+            }
+            _ = try await bell.wait(upTo: .seconds(3_600))
         }
+    }
+
+    private func begin() -> Build? {
+        state.withLock { state in
+            state.running = state.waiting.isEmpty ? nil : state.waiting.removeFirst()
+            return state.running
+        }
+    }
+
+    private func end(_ build: Build) {
+        let waiters = state.withLock { state in
+            state.running = nil
+            return state.takeWaiters(of: build.project)
+        }
+        waiters.forEach { $0.resume() }
+    }
+
+    private func wait(for project: ProjectID, isCancellable: Bool) async -> Bool {
+        let number = state.withLock { state in
+            state.lastWaiter += 1
+            return state.lastWaiter
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isDone = state.withLock { state in
+                    guard state.isPending(project), !(isCancellable && Task.isCancelled) else {
+                        return true
+                    }
+                    state.waiters[number] = (project, continuation)
+                    return false
+                }
+                if isDone { continuation.resume() }
+            }
+        } onCancel: {
+            guard isCancellable else { return }
+            state.withLock { $0.waiters.removeValue(forKey: number) }?.continuation.resume()
+        }
+        return !Task.isCancelled
     }
 }

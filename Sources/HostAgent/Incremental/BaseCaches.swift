@@ -14,7 +14,7 @@ struct BaseCaches: Sendable {
     ///
     /// One that is still to be made is made first.
     func open(_ project: ProjectID) async -> BaseCache? {
-        await builds.settle(project)
+        guard await builds.settle(project) else { return nil }
         return await openNow(project)
     }
 
@@ -33,9 +33,7 @@ struct BaseCaches: Sendable {
     func remove(_ project: ProjectID) async {
         await builds.drop(project)
         await removeNow(project)
-        let index = directory.indexCache(of: project)
-        // Nothing of it ever fails: what is left is checked before it is used.
-        try? await pool.run { index.remove() }
+        await directory.indexCache(of: project, pool).remove()
     }
 
     private func removeNow(_ project: ProjectID) async {
@@ -54,20 +52,21 @@ struct BaseCaches: Sendable {
     /// - Parameters:
     ///   - snapshot: the path of the base.
     ///   - header: of the base, without totals.
-    ///   - length: the length of a chunk, where it is known.
     func rebuild(
         _ project: ProjectID, of snapshot: String, _ header: BaseHeader, from spool: TreeSpool,
-        _ codec: BlobCodec, length: @escaping @Sendable (BlobID) -> Int64?
+        _ codec: BlobCodec
     ) async {
         await builds.add(project) { [self] in
             await make(
                 project,
-                BaseCacheBuilder.Source(snapshot: snapshot, codec: codec, length: length) { id in
-                    guard let tree = try await pool.run({ try spool.tree(id) }) else {
-                        throw FullScanReason.cacheIncomplete("tree \(id) was not kept")
-                    }
-                    return tree
-                }, header)
+                BaseCacheBuilder.Source(
+                    snapshot: snapshot, codec: codec, length: { spool.length(of: $0) },
+                    tree: { id in
+                        guard let tree = try await pool.run({ try spool.tree(id) }) else {
+                            throw FullScanReason.cacheIncomplete("tree \(id) was not kept")
+                        }
+                        return tree
+                    }), header)
         }
     }
 

@@ -37,7 +37,8 @@ struct BaseSuccession: Sendable {
         }
         let outcome = try await IncrementalBackup(
             detection: detection, state: BaseState(cache: cache, codec: codec),
-            sink: HashingSink(), codec: codec, polynomial: polynomial, pool: pool
+            sink: HashingSink(), codec: codec, polynomial: polynomial, pool: pool,
+            skipsKnown: false
         ).run(from: former)
         guard outcome.header.rootTree == backup.rootTree else {
             throw FullScanReason(

@@ -26,5 +26,11 @@ struct FullScanReason: Error, Sendable, Equatable, CustomStringConvertible {
         FullScanReason(BackupDetection.auditMismatch, detail)
     }
 
+    /// Whether what is kept of the base is to blame, which is missing, damaged or of another base, and
+    /// nothing was found out about the volume.
+    var saysNothingOfTheVolume: Bool {
+        ["cache-missing", "cache-damaged", "cache-of-another-base"].contains(code)
+    }
+
     var description: String { "\(code): \(detail)" }
 }

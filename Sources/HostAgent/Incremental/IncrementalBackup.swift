@@ -24,6 +24,8 @@ struct IncrementalBackup: Sendable {
     let polynomial: ChunkerPolynomial
     let pool: BlockingPool
     var guards = DetectionGuards.all
+    /// Whether the sink need not be given what the base holds, which has to be looked up.
+    var skipsKnown = true
     /// Told how many bytes of files were stored so far.
     var progress: @Sendable (Int64) -> Void = { _ in }
 
@@ -69,7 +71,7 @@ struct IncrementalBackup: Sendable {
         let cache = state.cache
         let store = FileContentStore(
             sink: sink, polynomial: polynomial, pool: pool,
-            isKnown: { [state] in try await state.holds($0) },
+            isKnown: { [state, skipsKnown] in skipsKnown ? try await state.holds($0) : false },
             progress: progress)
         let entries = try await pool.run { [pair] in try EntryReader(path: pair.now) }
         let contents = try await ChangedContents(

@@ -3,9 +3,9 @@ import ObjectStore
 import Platform
 import Repository
 
-/// The trees that pass by while a whole volume is read, in a file without a name, until what is
-/// kept of the base is made of them; and the lengths of long chunks.
-final class TreeSpool: Sendable {
+/// The trees that pass by while a whole volume is read or written, in a file without a name, until
+/// what is kept of the base is made of them; and the lengths of long chunks.
+final class TreeSpool: BlobKeeper {
     private struct State {
         var places: [BlobID: Range<Int64>] = [:]
         var end: Int64 = 0
@@ -28,9 +28,7 @@ final class TreeSpool: Sendable {
     /// Keeps what passes, unless there is no room for it: then the tree is not here later.
     func note(_ plaintext: [UInt8], _ blob: PreparedBlob) {
         switch blob.kind {
-        case .data:
-            guard plaintext.count >= Chunker.minimumBytes else { return }
-            state.withLock { $0.lengths[blob.id] = Int64(plaintext.count) }
+        case .data: note(lengthBytes: plaintext.count, of: blob.id)
         case .tree:
             guard state.withLock({ $0.places[blob.id] == nil }) else { return }
             // The cache is then not made; the backup does not suffer.
@@ -39,6 +37,12 @@ final class TreeSpool: Sendable {
             }
             note(tree)
         }
+    }
+
+    /// Keeps the length of a long chunk.
+    func note(lengthBytes: Int, of chunk: BlobID) {
+        guard lengthBytes >= Chunker.minimumBytes else { return }
+        state.withLock { $0.lengths[chunk] = Int64(lengthBytes) }
     }
 
     /// Keeps a tree, unless there is no room for it.
