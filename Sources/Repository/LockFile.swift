@@ -35,6 +35,11 @@ public struct LockFile: Codable, Sendable, Equatable {
     /// A stale lock still blocks until it is removed.
     public func isStale(at now: NodeTime) -> Bool { now.seconds - time.seconds > Self.staleSeconds }
 
+    /// Whether both say that they are of the same program.
+    func isOfSameHolder(as other: LockFile) -> Bool {
+        (hostname, username, pid) == (other.hostname, other.username, other.pid)
+    }
+
     /// Whether both cannot hold at once.
     public func conflicts(with other: LockFile) -> Bool { exclusive || other.exclusive }
 }

@@ -123,19 +123,37 @@ extension OpenRepository {
         return try UnpackedFile.decode(stored, object: name.text, with: codec)
     }
 
-    /// Seals and stores a file; reads the sealed bytes back first.
-    @concurrent func write(_ kind: FileKind, _ json: [UInt8]) async throws -> BlobID {
+    /// A file as it is stored, and what it is called.
+    struct SealedFile: Sendable {
+        let kind: FileKind
+        let id: BlobID
+        let bytes: [UInt8]
+    }
+
+    /// Seals a file; opens the sealed bytes again to see that they hold it.
+    func seal(_ json: [UInt8], as kind: FileKind) throws -> SealedFile {
         let stored = try UnpackedFile.encode(json, with: codec)
         let object = "the file to be written to \(kind.rawValue)/"
         guard try UnpackedFile.decode(stored, object: object, with: codec) == json else {
             throw RepositoryError(
                 code: .verificationFailed, message: "\(object) did not verify before it was stored")
         }
-        let id = try codec.id(of: stored)
-        _ = try await storing("store a file in \(kind.rawValue)/") {
-            try await store.put(.file(kind, id), .bytes(stored, sha256: id.bytes))
+        return SealedFile(kind: kind, id: try codec.id(of: stored), bytes: stored)
+    }
+
+    /// Stores a file.
+    func write(_ file: SealedFile) async throws {
+        _ = try await storing("store a file in \(file.kind.rawValue)/") {
+            try await store.put(
+                .file(file.kind, file.id), .bytes(file.bytes, sha256: file.id.bytes))
         }
-        return id
+    }
+
+    /// Seals and stores a file.
+    @concurrent func write(_ kind: FileKind, _ json: [UInt8]) async throws -> BlobID {
+        let file = try seal(json, as: kind)
+        try await write(file)
+        return file.id
     }
 
     func remove(_ kind: FileKind, _ id: BlobID) async throws {

@@ -24,9 +24,13 @@ public actor RepositoryLock {
 
     /// Takes a lock: looks for conflicting ones, writes its own, waits, looks again.
     ///
+    /// Where that fails behind the writing, the lock is removed, as far as that works; what is left of
+    /// an earlier try of the same holder goes with the next one that succeeds.
+    ///
     /// - Parameters:
     ///   - repository: the repository.
-    ///   - file: the claim; its `hostname` must be synthetic.
+    ///   - file: the claim; its `hostname` must be synthetic, and with `username` and `pid` nobody
+    ///     else's, who may hold one of this repository at the same time.
     ///   - colleagues: the synthetic host names of holders that are not in the way, because their
     ///     work and this one's are made for each other; default none.
     ///   - settleTime: how long it waits, default `settleTime`; zero where listings never lag.
@@ -38,16 +42,22 @@ public actor RepositoryLock {
         settling settleTime: Duration = RepositoryLock.settleTime,
         clock: any Clock<Duration> = ContinuousClock()
     ) async throws -> RepositoryLock {
-        try await refuseConflicts(with: file, own: nil, beside: colleagues, in: repository)
-        let id = try await repository.write(.locks, JSONFile.encode(file))
+        _ = try await refuseConflicts(with: file, own: nil, beside: colleagues, in: repository)
+        let sealed = try repository.seal(JSONFile.encode(file), as: .locks)
         do {
+            try await repository.write(sealed)
             try await clock.sleep(for: settleTime)
-            try await refuseConflicts(with: file, own: id, beside: colleagues, in: repository)
+            let others = try await refuseConflicts(
+                with: file, own: sealed.id, beside: colleagues, in: repository)
+            for (id, other) in others where file.isOfSameHolder(as: other) {
+                try await repository.remove(.locks, id)
+            }
         } catch {
-            try await repository.remove(.locks, id)
+            // What counts is why there is no lock.
+            try? await repository.remove(.locks, sealed.id)
             throw error
         }
-        return RepositoryLock(repository: repository, file: file, id: id)
+        return RepositoryLock(repository: repository, file: file, id: sealed.id)
     }
 
     /// Writes the lock anew with the time `now` and removes the old one.
@@ -134,8 +144,9 @@ public actor RepositoryLock {
     private static func refuseConflicts(
         with file: LockFile, own: BlobID?, beside colleagues: Set<String>,
         in repository: OpenRepository
-    ) async throws {
-        for (id, other) in try await all(in: repository) where id != own {
+    ) async throws -> [BlobID: LockFile] {
+        let others = try await all(in: repository).filter { $0.key != own }
+        for other in others.values {
             guard file.conflicts(with: other), !colleagues.contains(other.hostname) else {
                 continue
             }
@@ -145,5 +156,6 @@ public actor RepositoryLock {
                     + "\(other.username)@\(other.hostname), process \(other.pid), since "
                     + "\(other.time.text); if that is dead, `restic unlock` removes its lock")
         }
+        return others
     }
 }

@@ -69,7 +69,8 @@ struct BucketFaultTests {
                     next += stride
                 }
                 print("\(fault): backups at \(number - 1) requests, restores at \(next - 1)")
-                #expect(number > 1 && next > 1, "\(fault) was met")
+                // Not every backup lists anything.
+                #expect((number > 1 || fault.isOfListings) && next > 1, "\(fault) was met")
                 try await project.judge(memoryLimitMebibytes: Self.memoryLimitMebibytes)
                 // Each backup adds an index that a restore reads: a new project keeps that bounded.
                 try await project.renew()

@@ -13,7 +13,6 @@ actor RepositoryLocks: Service {
     /// What restic shows of the holder; synthetic, because `restic unlock` sends a signal to the
     /// process of a lock of its own host.
     static let hostname = "berth-hub.invalid"
-    private static let username = "berth"
     private static let sweepInterval: Duration = .seconds(2)
 
     private struct Held {
@@ -24,6 +23,8 @@ actor RepositoryLocks: Service {
 
     private let vault: RepositoryVault
     private let logger: Logger
+    /// Nobody else's, so that this hub knows which locks are left of its own tries.
+    private let username = "berth-\(Random.hex(bytes: 4))"
     private let clock = ContinuousClock()
     private var held: [RepositoryID: Held] = [:]
     /// The repositories whose locks are being worked on, and who waits for that.
@@ -59,7 +60,7 @@ actor RepositoryLocks: Service {
             in: opened,
             as: LockFile(
                 time: .now(), exclusive: false, hostname: Self.hostname,
-                username: Self.username, pid: Int(getpid())),
+                username: username, pid: Int(getpid())),
             beside: [PruneOptions().hostname],
             settling: repository.bucket.kind == "directory" ? .zero : RepositoryLock.settleTime)
     }
