@@ -108,7 +108,6 @@ same_trees() { # WHAT FILE FILE
 operation_state() { berth operation show "$1" -o json | jq -r .state; }
 operation_phase() { berth operation show "$1" -o json | jq -r '.phase // ""'; }
 has_begun() { [[ "$(operation_state "$1")" != queued ]]; }
-is_state() { [[ "$(operation_state "$1")" == "$2" ]]; }
 
 make_fleet() {
     fleet_remove
