@@ -2,8 +2,8 @@ import ObjectStore
 import Platform
 
 /// A real store whose user dies: after so many writes nothing more reaches it.
-struct MortalStore: ObjectStorage {
-    private let store: any ObjectStorage
+struct MortalStore: PassingStore {
+    let store: any ObjectStorage
     private let left: Locked<Int>
 
     /// Whether it has died.
@@ -17,23 +17,6 @@ struct MortalStore: ObjectStorage {
     func put(_ name: ObjectName, _ body: ObjectBody) async throws -> Bool {
         try die()
         return try await store.put(name, body)
-    }
-
-    func get(_ name: ObjectName, range: Range<Int64>?, limitBytes: Int) async throws -> [UInt8] {
-        try await store.get(name, range: range, limitBytes: limitBytes)
-    }
-
-    func stream(
-        _ name: ObjectName, range: Range<Int64>?,
-        receive: @Sendable ([UInt8]) async throws -> Void
-    ) async throws {
-        try await store.stream(name, range: range, receive: receive)
-    }
-
-    func size(of name: ObjectName) async throws -> Int64 { try await store.size(of: name) }
-
-    func list(_ prefix: ObjectPrefix) async throws -> [ObjectEntry] {
-        try await store.list(prefix)
     }
 
     func delete(_ name: ObjectName) async throws {

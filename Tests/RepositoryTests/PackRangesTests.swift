@@ -192,8 +192,8 @@ struct BlobCopyTests {
 }
 
 /// Counts what is read of a real store.
-private final class CountingStore: ObjectStorage {
-    private let store: any ObjectStorage
+private final class CountingStore: PassingStore {
+    let store: any ObjectStorage
     private let counts = Locked((gets: 0, bytes: Int64(0)))
 
     var gets: Int { counts.withLock { $0.gets } }
@@ -203,10 +203,6 @@ private final class CountingStore: ObjectStorage {
 
     func forget() { counts.withLock { $0 = (0, 0) } }
 
-    func put(_ name: ObjectName, _ body: ObjectBody) async throws -> Bool {
-        try await store.put(name, body)
-    }
-
     func get(_ name: ObjectName, range: Range<Int64>?, limitBytes: Int) async throws -> [UInt8] {
         let bytes = try await store.get(name, range: range, limitBytes: limitBytes)
         counts.withLock {
@@ -215,18 +211,4 @@ private final class CountingStore: ObjectStorage {
         }
         return bytes
     }
-
-    func stream(
-        _ name: ObjectName, range: Range<Int64>?, receive: @Sendable ([UInt8]) async throws -> Void
-    ) async throws {
-        try await store.stream(name, range: range, receive: receive)
-    }
-
-    func size(of name: ObjectName) async throws -> Int64 { try await store.size(of: name) }
-
-    func list(_ prefix: ObjectPrefix) async throws -> [ObjectEntry] {
-        try await store.list(prefix)
-    }
-
-    func delete(_ name: ObjectName) async throws { try await store.delete(name) }
 }

@@ -39,7 +39,7 @@ struct RepositoryLockTests {
 }
 
 /// A real store whose answers to whoever writes are lost; and perhaps it deletes nothing then.
-private struct ForgetfulStore: ObjectStorage {
+private struct ForgetfulStore: PassingStore {
     let store: any ObjectStorage
     let deletes: Bool
 
@@ -48,22 +48,6 @@ private struct ForgetfulStore: ObjectStorage {
     func put(_ name: ObjectName, _ body: ObjectBody) async throws -> Bool {
         _ = try await store.put(name, body)
         throw Self.lost
-    }
-
-    func get(_ name: ObjectName, range: Range<Int64>?, limitBytes: Int) async throws -> [UInt8] {
-        try await store.get(name, range: range, limitBytes: limitBytes)
-    }
-
-    func stream(
-        _ name: ObjectName, range: Range<Int64>?, receive: @Sendable ([UInt8]) async throws -> Void
-    ) async throws {
-        try await store.stream(name, range: range, receive: receive)
-    }
-
-    func size(of name: ObjectName) async throws -> Int64 { try await store.size(of: name) }
-
-    func list(_ prefix: ObjectPrefix) async throws -> [ObjectEntry] {
-        try await store.list(prefix)
     }
 
     func delete(_ name: ObjectName) async throws {

@@ -80,8 +80,9 @@ final class BaseBuilds: Service {
         while true {
             while let build = begin() {
                 await withTaskGroup(of: Void.self) { group in
+                    // A child of its own, so that it can be ended without the service.
                     group.addTask { await build.make() }
-                    // It ends with a ring, or with the build.
+                    // It ends with a ring, or fails by the cancellation when the build is over.
                     group.addTask { _ = try? await build.drop.wait(upTo: .seconds(86_400)) }
                     await group.next()
                     group.cancelAll()

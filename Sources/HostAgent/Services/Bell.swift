@@ -27,6 +27,7 @@ final class Bell: Sendable {
     @discardableResult
     func wait(upTo limit: Duration) async throws -> Bool {
         let isRung = await withTaskGroup(of: Bool.self) { group in
+            // Both, because a continuation has no time limit of its own.
             group.addTask { await self.waitForRing() }
             group.addTask {
                 // The sleep ends early only by cancellation, which is looked at below.

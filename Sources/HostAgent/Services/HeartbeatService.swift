@@ -44,6 +44,7 @@ struct HeartbeatService: Service {
     func run() async throws {
         let news = Locked(try await look())
         try await withThrowingTaskGroup(of: Void.self) { group in
+            // Beside each other, because none may hold up the heartbeats.
             group.addTask {
                 while true {
                     try await clock.sleep(for: session.interval / 2)
@@ -53,7 +54,7 @@ struct HeartbeatService: Service {
             }
             group.addTask { try await beat(news) }
             group.addTask { try await keepLogHead() }
-            // The first that ends, which only a failure or a cancellation does, ends both.
+            // The first that ends, which only a failure or a cancellation does, ends all.
             defer { group.cancelAll() }
             try await group.next()
         }

@@ -190,6 +190,7 @@ struct WorkflowWorker: Sendable {
     ) async throws -> Answer {
         try await withThrowingTaskGroup(of: Answer.self) { group in
             group.addTask { try await body() }
+            // Whichever of the two watches fails first ends the work.
             group.addTask { throw try await silence(of: claimed.id) }
             group.addTask {
                 while true {
